@@ -1,0 +1,76 @@
+// Package cmd is the command line: it parses flags, wires the packages
+// together and prints. One file a command.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, the whole of them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInvalid     = 3   // the stack file is invalid
+	exitUnhealthy   = 4   // a service did not become healthy
+	exitInterrupted = 130 // SIGINT, as a shell reports it
+)
+
+// app is what every command gets: streams and the global flags.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	dir      string // -C
+	file     string // -f
+}
+
+// Main runs the command line and returns the exit code. It alone prints errors.
+func Main(args []string) int {
+	return run(context.Background(), args, os.Stdin, os.Stdout, os.Stderr)
+}
+
+func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
+	a := &app{in: in, out: out, err: errw}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var e *exitError
+	if errors.As(err, &e) && e.err == nil {
+		return e.code // a child's exit code: it has said all there is to say
+	}
+	printError(errw, err)
+	return exitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "msctl",
+		Short:         "Run microservices on one machine: processes, registry, gateway and logs from one file",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	c.PersistentFlags().StringVarP(&a.dir, "dir", "C", "", "run as if started in this folder")
+	c.PersistentFlags().StringVarP(&a.file, "file", "f", "", "the stack file (default stack.yaml, here or in a folder above)")
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
+	})
+	c.AddCommand(a.commands()...)
+	return c
+}
+
+// commands lists every command, in the order of the help.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{}
+}
