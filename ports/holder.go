@@ -1,0 +1,63 @@
+package ports
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	psnet "github.com/shirou/gopsutil/v4/net"
+	psproc "github.com/shirou/gopsutil/v4/process"
+)
+
+// StackEnv is the variable in which every process of a stack carries the
+// stack's folder: how the holder of a port tells where it belongs.
+const StackEnv = "MSCTL_STACK"
+
+// Holder is the process that listens on a port.
+type Holder struct {
+	PID     int
+	Command string // the executable's name
+	Stack   string // the folder of the stack it belongs to, "" when none
+}
+
+func (h Holder) String() string {
+	if h.Stack != "" {
+		return fmt.Sprintf("%s (pid %d, stack in %s)", h.Command, h.PID, h.Stack)
+	}
+	return fmt.Sprintf("%s (pid %d)", h.Command, h.PID)
+}
+
+// errNoHolder: something listens, and the system does not tell us what.
+var errNoHolder = errors.New("its process is not visible to this user")
+
+// FindHolder names who listens on port. It reads the whole system's tables
+// (milliseconds): for error messages, not for deciding.
+func FindHolder(port int) (Holder, error) {
+	conns, err := psnet.Connections("tcp")
+	if err != nil {
+		return Holder{}, fmt.Errorf("find who holds port %d: %w", port, err)
+	}
+	for _, c := range conns {
+		if c.Status != "LISTEN" || int(c.Laddr.Port) != port || c.Pid == 0 {
+			continue
+		}
+		h := Holder{PID: int(c.Pid), Command: "a process"}
+		p, err := psproc.NewProcess(c.Pid)
+		if err != nil {
+			return h, nil //nolint:nilerr // it ended meanwhile; its pid is all there is to say
+		}
+		if name, err := p.Name(); err == nil {
+			h.Command = name
+		}
+		if env, err := p.Environ(); err == nil {
+			for _, kv := range env {
+				if dir, ok := strings.CutPrefix(kv, StackEnv+"="); ok {
+					h.Stack = filepath.Clean(dir)
+				}
+			}
+		}
+		return h, nil
+	}
+	return Holder{}, fmt.Errorf("find who holds port %d: %w", port, errNoHolder)
+}

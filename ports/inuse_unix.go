@@ -1,0 +1,7 @@
+//go:build unix
+
+package ports
+
+import "syscall"
+
+var errInUse error = syscall.EADDRINUSE

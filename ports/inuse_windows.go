@@ -1,0 +1,5 @@
+package ports
+
+import "golang.org/x/sys/windows"
+
+var errInUse error = windows.WSAEADDRINUSE
