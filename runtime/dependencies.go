@@ -1,0 +1,91 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
+)
+
+// waitForDependencies blocks until every dependency is met, before the first
+// start and before each later one. It returns only ctx's error: a dependency
+// that failed may be started again.
+func (i *instance) waitForDependencies(ctx context.Context) error {
+	if len(i.await) == 0 {
+		return ctx.Err()
+	}
+	for after := uint64(0); ; {
+		snap, err := i.sup.Registry.Next(ctx, after)
+		if err != nil {
+			return err
+		}
+		waits := unmet(i.await, snap)
+		if len(waits) == 0 {
+			return nil
+		}
+		i.become(registry.Pending, func(r *registry.Instance) { r.Reason = "waits for " + strings.Join(waits, ", ") })
+		after = snap.Revision
+	}
+}
+
+// unmet says of each dependency that is not met what is missing.
+func unmet(deps []stack.Dependency, snap registry.Snapshot) []string {
+	var out []string
+	for _, d := range deps {
+		for _, in := range snap.Service(d.Service) {
+			if !met(d.Condition, in.State) {
+				out = append(out, describe(d, in))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// met says whether an instance in state s satisfies condition c. A completed
+// job has been started and was as healthy as it gets.
+func met(c stack.Condition, s registry.State) bool {
+	switch c {
+	case stack.Completed:
+		return s == registry.Completed
+	case stack.Healthy:
+		return s == registry.Ready || s == registry.Completed
+	default:
+		return s.Running() || s == registry.Completed
+	}
+}
+
+func describe(d stack.Dependency, in registry.Instance) string {
+	switch in.State {
+	case registry.Failed, registry.Backoff:
+		return fmt.Sprintf("%s, which is in %s (%s)", in.ID, in.State, in.Reason)
+	case registry.Stopped:
+		return in.ID + ", which is stopped"
+	}
+	switch d.Condition {
+	case stack.Completed:
+		return in.ID + " to complete"
+	case stack.Healthy:
+		return in.ID + " to be healthy"
+	default:
+		return in.ID + " to start"
+	}
+}
+
+// pause waits out the backoff; false means that ctx ended it.
+func (i *instance) pause(ctx context.Context) bool {
+	if i.next <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(i.next)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,112 @@
+package runtime
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/msctl/msctl/ports"
+	"github.com/msctl/msctl/stack"
+)
+
+// spec is what a Runner gets for an instance. Only Run's goroutine may call it.
+func (s *Supervisor) spec(sv *stack.Service, id string, port int) Spec {
+	env := slices.Concat(withoutContract(s.Environ), s.environment(sv, id, port))
+	return Spec{
+		ID:           id,
+		Service:      sv.Name,
+		Dir:          sv.Dir,
+		Command:      sv.Command,
+		Setup:        sv.Setup,
+		BuildCommand: sv.BuildCommand,
+		Env:          env,
+		Port:         port,
+		Grace:        sv.StopGracePeriod,
+		StopSignal:   sv.StopSignal,
+		Limits:       sv.Limits,
+		Kill:         s.kill,
+	}
+}
+
+// addr is where the instance should listen.
+func (s Spec) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
+
+// withoutContract drops what an outer stack, or the user's shell, says of
+// itself: a PORT from outside must never reach a service.
+func withoutContract(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "PORT", "SERVICE_NAME", "INSTANCE_ID", ports.StackEnv:
+			return true
+		}
+		return false
+	})
+}
+
+// environment is what an instance gets beside the system's variables; later
+// entries win: addresses of its dependencies, the service's own environment
+// (so that it can point CATALOG_URL elsewhere), then who and where it is.
+func (s *Supervisor) environment(sv *stack.Service, id string, port int) []string {
+	vars := map[string]string{}
+	have := map[string]bool{}
+	for _, kv := range s.Environ {
+		name, _, _ := strings.Cut(kv, "=")
+		have[name] = true
+	}
+	for k, v := range s.target.stack.DotEnv {
+		if !have[k] { // compose: the shell's variables win over .env
+			vars[k] = v
+		}
+	}
+	if !have["PYTHONUNBUFFERED"] {
+		vars["PYTHONUNBUFFERED"] = "1" // or a Python service's output comes when its buffer is full
+	}
+	for _, d := range sv.DependsOn {
+		addr, ok := s.Gateway.Edge(sv.Name, d.Service)
+		if !ok {
+			continue
+		}
+		host, p, err := net.SplitHostPort(addr)
+		if err != nil {
+			continue
+		}
+		name := EnvName(d.Service)
+		vars[name+"_HOST"], vars[name+"_PORT"] = host, p
+		vars[name+"_URL"] = scheme(s.target, d.Service) + addr
+	}
+	maps.Copy(vars, sv.Environment)
+	vars["SERVICE_NAME"] = sv.Name
+	vars["INSTANCE_ID"] = id
+	vars[ports.StackEnv] = s.target.stack.Dir
+	if port != 0 {
+		vars["PORT"] = fmt.Sprint(port)
+	}
+	env := make([]string, 0, len(vars))
+	for _, k := range slices.Sorted(maps.Keys(vars)) {
+		env = append(env, k+"="+vars[k])
+	}
+	return env
+}
+
+// EnvName turns a service's name into a variable's: "user-api" gives USER_API.
+func EnvName(service string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, service)
+}
+
+func scheme(t target, service string) string {
+	if sv, ok := t.service(service); ok && sv.Protocol == stack.TCP {
+		return "tcp://"
+	}
+	return "http://"
+}

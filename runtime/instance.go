@@ -1,0 +1,288 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
+)
+
+// tailLines is how much output a failure report carries.
+const tailLines = 10
+
+// instance is one replica: a goroutine that brings it up, keeps it up by
+// policy, and writes each state into the registry.
+type instance struct {
+	sup    *Supervisor
+	want   wanted
+	await  []stack.Dependency
+	probe  prober
+	spec   Spec
+	cancel context.CancelFunc
+	done   chan struct{} // closed when nothing of it is left
+
+	mu       sync.Mutex
+	row      registry.Instance
+	stopping bool // asked to end
+	removed  bool // its row goes with it
+	hurry    bool // the whole stack ends: the gateway need not drain
+	ended    bool
+
+	next time.Duration // until the next start; of run's goroutine
+}
+
+// stop marks the instance as ending; cancel makes it end.
+func (i *instance) stop(remove, hurry bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stopping, i.removed, i.hurry = true, remove, hurry
+}
+
+// existing describes the instance for plan; gone says that it has left the table.
+func (i *instance) existing() (e existing, gone bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return existing{
+		ID:      i.want.ID,
+		Service: i.want.Service,
+		Ended:   i.ended,
+		Stopped: i.stopping,
+		Success: i.row.State == registry.Completed,
+		DotEnv:  i.want.DotEnv,
+	}, i.ended && i.removed
+}
+
+// enter puts the first row of the instance into the table.
+func (i *instance) enter() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	w := i.want
+	i.row = registry.Instance{
+		ID:       w.ID,
+		Service:  w.Service.Name,
+		Replica:  w.Replica,
+		Kind:     string(w.Service.Kind),
+		State:    registry.Pending,
+		Since:    time.Now(),
+		External: w.Address != "",
+	}
+	i.sup.Registry.Put(i.row)
+}
+
+// become moves the instance to a state, if it may be entered from where it is
+// (a probe's last word must not revive what has ended), after edit has set
+// what else changes.
+func (i *instance) become(to registry.State, edit func(r *registry.Instance)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if to != i.row.State {
+		if !i.row.State.CanBecome(to) {
+			return
+		}
+		i.row.State, i.row.Since = to, time.Now()
+		i.row.Reason, i.row.Hint, i.row.Output = "", "", nil
+	}
+	if edit != nil {
+		edit(&i.row)
+	}
+	i.sup.Registry.Put(i.row)
+}
+
+// run is the instance's whole life; it waits first for prev, the end of the
+// one that had its name. ctx asks it to end.
+func (i *instance) run(ctx context.Context, prev <-chan struct{}) {
+	defer close(i.done)
+	if prev != nil {
+		<-prev
+		i.enter()
+	}
+	switch {
+	case i.want.Address != "":
+		i.follow(ctx)
+	default:
+		i.keepUp(ctx)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ended = true
+	if i.removed {
+		i.sup.Registry.Delete(i.row.ID)
+	}
+}
+
+// follow watches an instance that runs elsewhere.
+func (i *instance) follow(ctx context.Context) {
+	i.become(registry.Starting, func(r *registry.Instance) { r.Address = i.want.Address })
+	i.watch(ctx, time.Now(), Spec{}, i.want.Address)
+	i.become(registry.Draining, nil)
+	i.become(registry.Stopped, nil)
+}
+
+// keepUp runs the instance until ctx is done or its policy gives up.
+func (i *instance) keepUp(ctx context.Context) {
+	policy := backoff{policy: i.want.Service.Restart}
+	for first := true; ; first = false {
+		if i.waitForDependencies(ctx) != nil {
+			break
+		}
+		if !i.once(ctx, &policy, first) {
+			break
+		}
+		if !i.pause(ctx) {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		i.become(registry.Stopped, func(r *registry.Instance) { r.PID = 0 })
+	}
+}
+
+// once builds and runs the instance once, and reports whether it is to start again.
+func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
+	out := i.sup.Logs.Writer(i.want.Service.Name, i.want.ID)
+	defer out.Close() //nolint:errcheck // the store reports its own failures
+	spec := i.spec
+	if build && !(spec.Setup.IsZero() && spec.BuildCommand.IsZero()) {
+		i.become(registry.Building, nil)
+		if err := i.sup.build(ctx, spec, out); err != nil {
+			i.fail(err)
+			return false
+		}
+	}
+	i.become(registry.Starting, func(r *registry.Instance) {
+		r.Exit, r.Address = nil, ""
+		if i.want.Service.Kind != stack.KindJob {
+			r.Address = fmt.Sprintf("127.0.0.1:%d", i.spec.Port)
+		}
+	})
+	var w io.Writer = out
+	if m, ok := i.probe.(*logProbe); ok {
+		w = m.tee(out)
+	}
+
+	var (
+		started time.Time
+		v       verdict
+		probing sync.WaitGroup
+	)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	alive, exited := context.WithCancel(ctx)
+	defer exited()
+	spec.OnStart = func(pid int) {
+		started = time.Now()
+		i.become(registry.Starting, func(r *registry.Instance) { r.PID, r.Started = pid, started })
+		probing.Go(func() { i.watch(alive, started, spec, spec.addr()) })
+	}
+	spec.OnExit = func(err error) {
+		if ctx.Err() == nil {
+			v = policy.ended(err == nil, time.Since(started), time.Now())
+			i.exit(err, v, policy.total)
+		}
+		exited()
+	}
+	// The end of ctx takes the instance out of the gateway first, then stops it.
+	leaving := context.AfterFunc(ctx, func() {
+		i.leave(spec.Grace)
+		stop()
+	})
+	err := i.sup.Runner.Run(running, spec, w)
+	leaving()
+	exited()
+	probing.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case started.IsZero():
+		i.fail(err)
+		return false
+	}
+	i.report(err, v)
+	return v.Restart
+}
+
+// leave marks the instance as draining and lets the gateway finish with it.
+func (i *instance) leave(grace time.Duration) {
+	i.become(registry.Draining, nil)
+	i.mu.Lock()
+	hurry := i.hurry
+	i.mu.Unlock()
+	if hurry {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	_ = i.sup.Gateway.Drain(ctx, i.want.ID) // what is in flight after the grace period is cut off with the instance
+}
+
+// exit writes the end of a run at once, so that the gateway stops using it.
+func (i *instance) exit(err error, v verdict, restarts int) {
+	to := registry.Failed
+	switch {
+	case v.Restart:
+		to = registry.Backoff
+	case err == nil:
+		to = registry.Completed
+	}
+	i.become(to, func(r *registry.Instance) {
+		r.PID, r.Restarts = 0, restarts
+		r.Exit = &registry.Exit{}
+		var e *ExitError
+		if errors.As(err, &e) {
+			r.Exit = &registry.Exit{Code: e.Code, Signal: e.Signal}
+		}
+		if err != nil || to == registry.Backoff {
+			r.Reason = reason(err)
+		}
+		if v.Loop != "" {
+			r.Reason = v.Loop + ", last " + r.Reason
+		}
+	})
+}
+
+// report adds to a failure what the instance said last, once all of it is in.
+func (i *instance) report(err error, v verdict) {
+	i.mu.Lock()
+	state := i.row.State
+	i.mu.Unlock()
+	i.become(state, func(r *registry.Instance) {
+		if err != nil && (!v.Restart || v.Loop != "") {
+			r.Output = i.sup.Logs.Tail(i.want.ID, tailLines)
+		}
+		if v.Delay > 0 {
+			r.Reason += fmt.Sprintf(", next start in %s", v.Delay.Round(10*time.Millisecond))
+		}
+	})
+	i.next = v.Delay
+}
+
+// fail ends the instance with a cause that starting again would not change.
+func (i *instance) fail(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	i.become(registry.Failed, func(r *registry.Instance) {
+		r.PID = 0
+		r.Reason = err.Error()
+		var h interface{ Hint() string }
+		if errors.As(err, &h) {
+			r.Hint = h.Hint()
+		}
+		var b *BuildError
+		if errors.As(err, &b) {
+			r.Output = i.sup.Logs.Tail(i.want.ID, tailLines)
+		}
+	})
+}
+
+func reason(err error) string {
+	if err == nil {
+		return "exit code 0"
+	}
+	return err.Error()
+}

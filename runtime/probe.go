@@ -1,0 +1,189 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
+)
+
+// The start-up phase: the first look is early, since small services listen
+// within milliseconds, and later ones rarer, since big ones cost CPU.
+const (
+	probeFirst  = 5 * time.Millisecond
+	probeGrowth = 1.4
+	probeMost   = 250 * time.Millisecond
+	// slowStart is how long a start may take before ps says what it waits for.
+	slowStart = 3 * time.Second
+)
+
+// prober asks once whether an instance is healthy. The error says why not.
+type prober interface {
+	probe(ctx context.Context, t probed) error
+}
+
+// probed is what a prober may look at.
+type probed struct {
+	runner Runner
+	spec   Spec
+	addr   string // host:port
+}
+
+// probeFor picks the prober of a service; nil means that to run is to be ready.
+func probeFor(s *stack.Service, listens bool) prober {
+	h := s.Healthcheck
+	switch h.Kind {
+	case stack.ProbeHTTP:
+		return newHTTPProbe(h)
+	case stack.ProbeTCP:
+		return tcpProbe{port: h.TCP}
+	case stack.ProbeExec:
+		return execProbe{command: h.Exec}
+	case stack.ProbeGRPC:
+		return newGRPCProbe(h.GRPC)
+	case stack.ProbeLog:
+		return newLogProbe(h.Log)
+	case stack.ProbeNone:
+		return nil
+	}
+	if listens {
+		return tcpProbe{}
+	}
+	return nil
+}
+
+// watch probes an instance that runs: quickly until it is ready, then calmly,
+// until ctx is done.
+func (i *instance) watch(ctx context.Context, started time.Time, spec Spec, addr string) {
+	ready := func() {
+		i.become(registry.Ready, func(r *registry.Instance) {
+			if r.ReadyIn == 0 || r.Started == started {
+				r.ReadyIn = registry.Duration(time.Since(started))
+			}
+		})
+	}
+	if i.probe == nil {
+		if i.want.Service.Kind != stack.KindJob {
+			ready()
+		}
+		return
+	}
+	h := i.want.Service.Healthcheck
+	t := probed{runner: i.sup.Runner, spec: spec, addr: addr}
+	if !i.untilReady(ctx, started, h, &t) {
+		return
+	}
+	if i.want.Address == "" {
+		i.become(registry.Starting, func(r *registry.Instance) { r.Address = t.addr })
+	}
+	ready()
+	if i.want.Address == "" && (h.Kind == stack.ProbeDefault || h.Kind == stack.ProbeLog) {
+		return // it said once that it is up; from here on its process is what tells
+	}
+	i.calm(ctx, h, t, ready)
+}
+
+// untilReady probes until the first success; false means that ctx ended it.
+// A service that listens on "localhost" may have got ::1 alone, so that is
+// tried now and then, and t.addr is where the answer came from.
+func (i *instance) untilReady(ctx context.Context, started time.Time, h stack.Healthcheck, t *probed) bool {
+	first := t.addr
+	wait := probeFirst
+	for n := 1; ; n++ {
+		if !sleep(ctx, wait) {
+			return false
+		}
+		if t.addr = first; n%4 == 0 && i.want.Address == "" {
+			t.addr = net.JoinHostPort("::1", strconv.Itoa(i.spec.Port))
+		}
+		err := attempt(ctx, i.probe, h, *t)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if took := time.Since(started); took > slowStart && t.addr == first {
+			i.slow(h, took, err)
+		}
+		wait = min(probeMost, time.Duration(float64(wait)*probeGrowth))
+	}
+}
+
+// slow says in the table why a start takes so long. The text changes rarely,
+// so that readers are not woken for nothing.
+func (i *instance) slow(h stack.Healthcheck, took time.Duration, err error) {
+	i.become(registry.Starting, func(r *registry.Instance) {
+		if i.want.Address != "" {
+			r.Reason = err.Error()
+			return
+		}
+		r.Reason = "not ready yet: " + err.Error()
+		if took > h.StartPeriod && h.StartPeriod > 0 {
+			r.Reason = fmt.Sprintf("not ready after start_period (%s): %s", h.StartPeriod, err)
+		}
+		if h.Kind == stack.ProbeDefault {
+			r.Hint = fmt.Sprintf("does %s listen on $PORT (%d)? If it serves nothing, set healthcheck: {disable: true}", r.Service, i.spec.Port)
+		}
+	})
+}
+
+// calm probes at the interval, and takes an instance out after h.Retries
+// failures in a row.
+func (i *instance) calm(ctx context.Context, h stack.Healthcheck, t probed, ready func()) {
+	failures := 0
+	for {
+		// A tenth of jitter keeps the probes of many instances apart.
+		if !sleep(ctx, time.Duration(float64(h.Interval)*(0.95+0.1*rand.Float64()))) { //nolint:gosec // jitter
+			return
+		}
+		err := attempt(ctx, i.probe, h, t)
+		switch {
+		case err == nil:
+			if failures >= h.Retries {
+				ready()
+			}
+			failures = 0
+		case ctx.Err() != nil:
+			return
+		default:
+			failures++
+			if failures >= h.Retries {
+				i.become(registry.Unready, func(r *registry.Instance) { r.Reason = "probe failed: " + err.Error() })
+			}
+		}
+	}
+}
+
+// attempt probes once, within the timeout.
+func attempt(ctx context.Context, p prober, h stack.Healthcheck, t probed) error {
+	timeout := h.Timeout
+	if timeout <= 0 {
+		timeout = stack.DefaultProbeTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := p.probe(ctx, t)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %s", timeout)
+	}
+	return err
+}
+
+// sleep waits for d; false means that ctx was done first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,270 @@
+// Package process runs instances as plain processes, and leaves none behind.
+//
+// Every command is the leader of a process group of its own, which is what
+// signals go to. Three nets catch what leaves the group: on Linux msctl is a
+// subreaper, so that orphans become its children, and every process carries
+// the run's mark in its environment; the guardian, a small process, cleans up
+// when msctl itself is killed; and the ledger on disk tells the next run what
+// the last one started.
+//
+// A process that opened a Runner must leave waiting for children to it: it
+// reaps all of them.
+package process
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/stack"
+)
+
+// markEnv marks every process of a run with the run's name.
+const markEnv = "MSCTL_RUN"
+
+// Runner runs processes; it implements runtime.Runner. Its methods may be
+// called from any goroutine while Guard runs.
+type Runner struct {
+	state    string // the stack's .msctl folder
+	mark     string
+	ledger   *ledger
+	guardian *guardian
+	tree     tree
+
+	// fork is held for reading from fork to entry in leaders, and for writing
+	// while children are reaped: a child that ends at once is known by then.
+	fork    sync.RWMutex
+	mu      sync.Mutex
+	leaders map[int]*leader
+	orphan  chan struct{} // closed and replaced when an orphan was reaped
+}
+
+// leader is a process that we started, the first of its group.
+type leader struct {
+	pid  int
+	exit chan error // receives its end once
+}
+
+// Open prepares to run processes for the stack whose state folder is given.
+// It ends what a run that was killed left behind, and returns how many
+// processes that were. Guard has to run as long as the Runner is used.
+func Open(state string) (r *Runner, swept int, err error) {
+	swept, err = SweepStale(context.Background(), state)
+	if err != nil {
+		return nil, swept, fmt.Errorf("clean up after the last run: %w", err)
+	}
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return nil, swept, err
+	}
+	r = &Runner{
+		state:   state,
+		mark:    hex.EncodeToString(id),
+		leaders: map[int]*leader{},
+		orphan:  make(chan struct{}),
+	}
+	if err := becomeSubreaper(); err != nil {
+		return nil, swept, err
+	}
+	if r.ledger, err = openLedger(state, r.mark); err != nil {
+		return nil, swept, err
+	}
+	if r.guardian, err = r.startGuardian(); err != nil {
+		return nil, swept, fmt.Errorf("start the guardian: %w", err)
+	}
+	return r, swept, nil
+}
+
+// Guard reaps children and keeps the guardian alive until ctx is done, then
+// ends whatever is left of the run. ctx must outlast every call of Run.
+func (r *Runner) Guard(ctx context.Context) error {
+	reaping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var reaper sync.WaitGroup
+	reaper.Go(func() { r.reap(reaping) })
+	defer reaper.Wait()
+	defer stop()
+
+	err := r.keepGuardian(ctx)
+	r.endOrphans()
+	return errors.Join(err, r.ledger.remove(), r.guardian.release())
+}
+
+// Run implements runtime.Runner.
+func (r *Runner) Run(ctx context.Context, s runtime.Spec, out io.Writer) error {
+	return r.run(ctx, s, s.Command, out)
+}
+
+// Exec implements runtime.Runner. The command gets no time to stop.
+func (r *Runner) Exec(ctx context.Context, s runtime.Spec, c stack.Command, out io.Writer) error {
+	s.Grace, s.OnStart, s.OnExit = 0, nil, nil
+	return r.run(ctx, s, c, out)
+}
+
+// buildGrace is what setup and build commands get to stop.
+const buildGrace = 2 * time.Second
+
+// Build implements runtime.Runner.
+func (r *Runner) Build(ctx context.Context, s runtime.Spec, out io.Writer) error {
+	s.Grace, s.OnStart, s.OnExit = buildGrace, nil, nil
+	s.Limits = stack.Limits{}
+	if !s.Setup.IsZero() {
+		if err := r.setup(ctx, s, out); err != nil {
+			return buildError("setup", err)
+		}
+	}
+	if !s.BuildCommand.IsZero() {
+		if err := r.run(ctx, s, s.BuildCommand, out); err != nil {
+			return buildError("build_command", err)
+		}
+	}
+	return nil
+}
+
+func buildError(step string, err error) error {
+	return &runtime.BuildError{Step: step, Err: err}
+}
+
+// run starts a command, relays its output, and returns when it and all of its
+// descendants are gone.
+func (r *Runner) run(ctx context.Context, s runtime.Spec, c stack.Command, out io.Writer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	env, err := r.environment(s)
+	if err != nil {
+		return err
+	}
+	args, err := argv(c, env)
+	if err != nil {
+		return err
+	}
+	path, err := lookPath(args[0], s.Dir, env)
+	if err != nil {
+		return err
+	}
+	if path, args, err = limited(path, args, s.Limits, out); err != nil {
+		return err
+	}
+	output, err := newOutput(out)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", args[0], err)
+	}
+	l, err := r.start(path, args, s.Dir, env, output.w)
+	output.started()
+	if err != nil {
+		output.finish()
+		return fmt.Errorf("start %s: %w", args[0], err)
+	}
+	if s.OnStart != nil {
+		s.OnStart(l.pid)
+	}
+	err = r.attend(ctx, s, l)
+	output.finish()
+	r.ledger.ended(l.pid)
+	return err
+}
+
+// start forks the command as a group leader, and writes it down.
+func (r *Runner) start(path string, args []string, dir string, env []string, out *os.File) (*leader, error) {
+	r.fork.RLock()
+	defer r.fork.RUnlock()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close() //nolint:errcheck // nothing was written
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: dir, Env: env, Files: []*os.File{null, out, out}, Sys: ownGroup()})
+	if err != nil {
+		return nil, err
+	}
+	l := r.adopt(p)
+	r.ledger.began(l.pid)
+	return l, nil
+}
+
+// adopt enters a process that was just started among the leaders. The caller
+// holds fork.
+func (r *Runner) adopt(p *os.Process) *leader {
+	l := &leader{pid: p.Pid, exit: make(chan error, 1)}
+	r.mu.Lock()
+	r.leaders[l.pid] = l
+	r.mu.Unlock()
+	r.watchExit(p, l)
+	return l
+}
+
+// ended hands the end of a child to whoever waits for it; a child that nobody
+// started is an orphan that came to us.
+func (r *Runner) ended(pid int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l, ok := r.leaders[pid]; ok {
+		delete(r.leaders, pid)
+		l.exit <- err
+		return
+	}
+	close(r.orphan)
+	r.orphan = make(chan struct{})
+}
+
+// isLeader tells the processes that we started from the orphans among our children.
+func (r *Runner) isLeader(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.leaders[pid]
+	return ok
+}
+
+// orphanReaped is closed when the next orphan has been reaped.
+func (r *Runner) orphanReaped() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.orphan
+}
+
+// environment completes the instance's: BIN, where a build puts its program,
+// and the mark of the run.
+func (r *Runner) environment(s runtime.Spec) ([]string, error) {
+	bin := filepath.Join(r.state, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return nil, err
+	}
+	return slices.Concat(s.Env, []string{"BIN=" + filepath.Join(bin, s.Service), markEnv + "=" + r.mark}), nil
+}
+
+// limited wraps a command in a shell that sets resource limits, since Go
+// cannot set them between fork and exec. mem_limit becomes RLIMIT_DATA: unlike
+// RLIMIT_AS it does not count what runtimes only reserve.
+func limited(path string, args []string, l stack.Limits, out io.Writer) (string, []string, error) {
+	if l == (stack.Limits{}) {
+		return path, args, nil
+	}
+	if l.CPUs > 0 || l.PIDs > 0 {
+		_, _ = io.WriteString(out, "msctl: cpus and pids_limit are not applied to processes, only to containers\n")
+	}
+	script := ""
+	if l.Memory > 0 {
+		script += "ulimit -d " + strconv.FormatInt(l.Memory>>10, 10) + " && "
+	}
+	if l.NoFile > 0 {
+		script += "ulimit -n " + strconv.FormatInt(l.NoFile, 10) + " && "
+	}
+	if script == "" {
+		return path, args, nil
+	}
+	sh, err := shellForLimits()
+	if err != nil {
+		return "", nil, err
+	}
+	return sh, slices.Concat([]string{"sh", "-c", script + `exec "$@"`, "sh", path}, args[1:]), nil
+}

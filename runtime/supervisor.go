@@ -1,0 +1,326 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/msctl/msctl/logs"
+	"github.com/msctl/msctl/ports"
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
+)
+
+// Options are what a Supervisor works with. All are needed but Environ.
+type Options struct {
+	Registry *registry.Registry
+	Logs     *logs.Store
+	Gateway  Gateway
+	Runner   Runner
+	Ports    *ports.Leases
+	Environ  []string // what every process gets beneath its own environment
+}
+
+// Supervisor keeps the instances of a stack as they were asked for. Its
+// methods may be called from any goroutine while Run runs; each returns the
+// steps that it has begun, not when they are done: that is seen in the registry.
+type Supervisor struct {
+	Options
+
+	commands chan func()
+	ended    chan struct{}
+	kill     chan struct{}
+	killOnce sync.Once
+
+	// Owned by Run's goroutine.
+	target    target
+	running   map[string]*instance
+	instances sync.WaitGroup
+
+	builds     singleflight.Group
+	buildSlots chan struct{}
+}
+
+// New returns a Supervisor of nothing.
+func New(o Options) *Supervisor {
+	return &Supervisor{
+		Options:    o,
+		commands:   make(chan func()),
+		ended:      make(chan struct{}),
+		kill:       make(chan struct{}),
+		running:    map[string]*instance{},
+		buildSlots: make(chan struct{}, max(2, goruntime.NumCPU())),
+	}
+}
+
+// Run supervises until ctx is done, then stops all instances, dependents
+// first, and returns when every one of them is gone.
+func (s *Supervisor) Run(ctx context.Context) error {
+	defer close(s.ended)
+	for {
+		select {
+		case f := <-s.commands:
+			f()
+		case <-ctx.Done():
+			for _, st := range plan(nil, s.existing()) {
+				s.halt(st, true)
+			}
+			s.instances.Wait()
+			return nil
+		}
+	}
+}
+
+// Kill ends all waiting for graceful stops, now and later: SIGKILL at once.
+func (s *Supervisor) Kill() { s.killOnce.Do(func() { close(s.kill) }) }
+
+// errEnded is the answer to a command that comes too late.
+var errEnded = errors.New("the stack is shutting down")
+
+// do runs f on Run's goroutine, so that commands follow each other whole.
+func (s *Supervisor) do(ctx context.Context, f func() ([]Step, error)) (steps []Step, err error) {
+	done := make(chan struct{})
+	run := func() {
+		defer close(done)
+		steps, err = f()
+	}
+	select {
+	case s.commands <- run:
+		<-done
+		return steps, err
+	case <-s.ended:
+		return nil, errEnded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Apply makes st the stack, and adds services to what runs; it starts again
+// what has failed. Services that st no longer has are removed.
+func (s *Supervisor) Apply(ctx context.Context, st *stack.Stack, services []string) ([]Step, error) {
+	return s.do(ctx, func() ([]Step, error) {
+		t := s.target.clone()
+		t.stack, t.retry = st, true
+		t.selected = selection(st, t.selected, services)
+		for _, name := range services {
+			delete(t.stopped, name)
+		}
+		if err := s.Gateway.Configure(ctx, st); err != nil {
+			return nil, err
+		}
+		return s.reconcile(t)
+	})
+}
+
+// Preview returns the steps that Apply would take, and takes none.
+func (s *Supervisor) Preview(ctx context.Context, st *stack.Stack, services []string) ([]Step, error) {
+	return s.do(ctx, func() ([]Step, error) {
+		t := s.target.clone()
+		t.stack, t.retry = st, true
+		t.selected = selection(st, t.selected, services)
+		return plan(t.instances(), s.existing()), nil
+	})
+}
+
+// selection keeps of the old services those that st still has, and adds more.
+func selection(st *stack.Stack, old map[string]bool, more []string) map[string]bool {
+	out := map[string]bool{}
+	for name := range old {
+		if _, ok := st.Service(name); ok {
+			out[name] = true
+		}
+	}
+	for _, name := range more {
+		out[name] = true
+	}
+	return out
+}
+
+// Preview returns the steps that bring up services of st from nothing.
+func Preview(st *stack.Stack, services []string) []Step {
+	return plan(target{stack: st, selected: selection(st, nil, services)}.instances(), nil)
+}
+
+// Start starts services that were stopped, have ended, or were not selected.
+func (s *Supervisor) Start(ctx context.Context, services []string) ([]Step, error) {
+	return s.change(ctx, services, func(t *target, name string) {
+		t.selected[name], t.retry = true, true
+		delete(t.stopped, name)
+		if s.allEnded(name) {
+			t.anew[name] = "asked to"
+		}
+	})
+}
+
+// Stop stops services; they stay stopped until they are started.
+func (s *Supervisor) Stop(ctx context.Context, services []string) ([]Step, error) {
+	return s.change(ctx, services, func(t *target, name string) { t.stopped[name] = true })
+}
+
+// Restart stops services and starts them anew.
+func (s *Supervisor) Restart(ctx context.Context, services []string) ([]Step, error) {
+	return s.change(ctx, services, func(t *target, name string) {
+		t.selected[name] = true
+		delete(t.stopped, name)
+		t.anew[name] = "restart asked for"
+	})
+}
+
+// Scale sets the number of replicas of a service until the stack goes down.
+func (s *Supervisor) Scale(ctx context.Context, replicas map[string]int) ([]Step, error) {
+	names := make([]string, 0, len(replicas))
+	for name := range replicas {
+		names = append(names, name)
+	}
+	return s.change(ctx, names, func(t *target, name string) { t.scale[name] = replicas[name] })
+}
+
+// change edits a copy of the target for each named service and reconciles.
+func (s *Supervisor) change(ctx context.Context, services []string, edit func(t *target, name string)) ([]Step, error) {
+	return s.do(ctx, func() ([]Step, error) {
+		t := s.target.clone()
+		for _, name := range services {
+			sv, ok := t.service(name)
+			if !ok {
+				return nil, fmt.Errorf("no service %q in the stack", name)
+			}
+			edit(&t, name)
+			if n := t.replicas(sv); n > 1 && sv.Port != 0 {
+				return nil, fmt.Errorf("scale %s to %d: it has the fixed port %d, which only one instance can hold", name, n, sv.Port)
+			}
+		}
+		return s.reconcile(t)
+	})
+}
+
+func (t target) service(name string) (*stack.Service, bool) {
+	if t.stack == nil {
+		return nil, false
+	}
+	return t.stack.Service(name)
+}
+
+// Environment is what the first instance of a service gets beside the
+// system's variables, and the folder that it runs in.
+func (s *Supervisor) Environment(ctx context.Context, service string) (env []string, dir string, err error) {
+	_, err = s.do(ctx, func() ([]Step, error) {
+		sv, ok := s.target.service(service)
+		if !ok {
+			return nil, fmt.Errorf("no service %q in the stack", service)
+		}
+		id := service + "-1"
+		port := sv.Port
+		if i, ok := s.running[id]; ok {
+			port = i.spec.Port
+		}
+		env, dir = s.environment(sv, id, port), sv.Dir
+		return nil, nil
+	})
+	return env, dir, err
+}
+
+// reconcile plans from what runs to t, and begins the steps.
+func (s *Supervisor) reconcile(t target) ([]Step, error) {
+	want := t.instances()
+	steps := plan(want, s.existing())
+	if err := s.checkFixedPorts(steps); err != nil {
+		return nil, err
+	}
+	given, err := s.leasePorts(t, steps)
+	if err != nil {
+		return nil, err
+	}
+	t.anew, t.retry = nil, false
+	s.target = t
+	for _, st := range steps {
+		s.execute(st, given)
+	}
+	return steps, nil
+}
+
+func (s *Supervisor) execute(st Step, given map[string]int) {
+	switch st.Action {
+	case Stop, Remove:
+		s.halt(st, false)
+	case Start:
+		s.launch(st.want, given[st.Instance], nil)
+	case Replace:
+		old := s.running[st.Instance]
+		s.halt(st, false)
+		s.launch(st.want, given[st.Instance], old)
+	}
+}
+
+// launch begins an instance; it waits for old, which has its name, to end.
+func (s *Supervisor) launch(w wanted, port int, old *instance) {
+	i := &instance{
+		sup:   s,
+		want:  w,
+		await: s.target.awaited(w.Service),
+		probe: probeFor(w.Service, s.target.listens(w.Service)),
+		spec:  s.spec(w.Service, w.ID, port),
+		done:  make(chan struct{}),
+	}
+	var ctx context.Context
+	ctx, i.cancel = context.WithCancel(context.Background())
+	var prev <-chan struct{}
+	if old != nil {
+		prev = old.done
+	} else {
+		i.enter() // at once, so that dependents started next see that it is there
+	}
+	s.running[w.ID] = i
+	s.instances.Go(func() { i.run(ctx, prev) })
+}
+
+// halt begins the end of an instance, after those that its step names.
+func (s *Supervisor) halt(st Step, shutdown bool) {
+	i := s.running[st.Instance]
+	i.stop(st.Action == Remove, shutdown)
+	var after []<-chan struct{}
+	for _, id := range st.After {
+		if other, ok := s.running[id]; ok {
+			after = append(after, other.done)
+		}
+	}
+	if len(after) == 0 {
+		i.cancel()
+		return
+	}
+	s.instances.Go(func() {
+		for _, done := range after {
+			<-done
+		}
+		i.cancel()
+	})
+}
+
+// existing describes what runs, and forgets what has left the table.
+func (s *Supervisor) existing() []existing {
+	var have []existing
+	for id, i := range s.running {
+		e, gone := i.existing()
+		if gone {
+			delete(s.running, id)
+			continue
+		}
+		have = append(have, e)
+	}
+	slices.SortFunc(have, func(a, b existing) int { return cmp.Compare(a.ID, b.ID) })
+	return have
+}
+
+func (s *Supervisor) allEnded(service string) bool {
+	for _, i := range s.running {
+		if e, _ := i.existing(); e.Service.Name == service && !e.Ended {
+			return false
+		}
+	}
+	return true
+}
