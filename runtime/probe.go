@@ -170,7 +170,7 @@ func attempt(ctx context.Context, p prober, h stack.Healthcheck, t probed) error
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := p.probe(ctx, t)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %s", timeout)
 	}
 	return err

@@ -80,34 +80,20 @@ func (p httpProbe) probe(ctx context.Context, t probed) error {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // the answer is in
-	if d, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(d); err != nil {
-			return err
-		}
-	}
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	req := "GET " + p.path + " HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: msctl-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 	if _, err := io.WriteString(c, req); err != nil {
-		return fmt.Errorf("GET %s: %w", p.path, timeoutOr(err))
+		return fmt.Errorf("GET %s: %w", p.path, err)
 	}
 	res, err := http.ReadResponse(bufio.NewReaderSize(c, 1024), nil)
 	if err != nil {
-		return fmt.Errorf("GET %s: %w", p.path, timeoutOr(err))
+		return fmt.Errorf("GET %s: %w", p.path, err)
 	}
 	_ = res.Body.Close()
 	if p.status != 0 && res.StatusCode != p.status || p.status == 0 && (res.StatusCode < 200 || res.StatusCode > 399) {
 		return fmt.Errorf("GET %s answered %s", p.path, res.Status)
 	}
 	return nil
-}
-
-// timeoutOr gives a network time-out the name that attempt looks for.
-func timeoutOr(err error) error {
-	var n net.Error
-	if errors.As(err, &n) && n.Timeout() {
-		return context.DeadlineExceeded
-	}
-	return err
 }
 
 // execProbe is a command that exits 0 in the instance's environment.

@@ -20,13 +20,17 @@ type target struct {
 
 // clone returns a copy that can be changed, with nothing asked for once more.
 func (t target) clone() target {
-	return target{
+	c := target{
 		stack:    t.stack,
-		selected: maps.Clone(t.selected),
-		stopped:  maps.Clone(t.stopped),
-		scale:    maps.Clone(t.scale),
+		selected: map[string]bool{},
+		stopped:  map[string]bool{},
+		scale:    map[string]int{},
 		anew:     map[string]string{},
 	}
+	maps.Copy(c.selected, t.selected)
+	maps.Copy(c.stopped, t.stopped)
+	maps.Copy(c.scale, t.scale)
+	return c
 }
 
 // instances lists what there should be, dependencies first.

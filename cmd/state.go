@@ -1,0 +1,47 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// stateDirName is the folder beside stack.yaml that holds all of a stack's
+// state: socket, ledger, logs, built programs.
+const stateDirName = ".msctl"
+
+// stateDir is the state folder of the stack in dir.
+func stateDir(dir string) string { return filepath.Join(dir, stateDirName) }
+
+// ignoreState keeps the state out of git, but for what msctl new writes there.
+const ignoreState = "*\n!.gitignore\n!scaffold/\n!scaffold/**\n"
+
+// errLocked: another supervisor has the stack.
+var errLocked = errors.New("another msctl is starting or stopping this stack")
+
+// lockState makes the state folder and takes the stack for this process, until
+// unlock is called or the process ends.
+func lockState(dir string) (state string, unlock func(), err error) {
+	state = stateDir(dir)
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return "", nil, &exitError{code: exitFailed, err: fmt.Errorf("make the state folder: %w", err), hint: "msctl keeps its socket and logs beside the stack file; that folder has to be writable"}
+	}
+	ignore := filepath.Join(state, ".gitignore")
+	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
+		if err := os.WriteFile(ignore, []byte(ignoreState), 0o644); err != nil {
+			return "", nil, fmt.Errorf("make the state folder: %w", err)
+		}
+	}
+	lock := flock.New(filepath.Join(state, "lock"))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return "", nil, fmt.Errorf("lock the stack: %w", err)
+	}
+	if !ok {
+		return "", nil, errLocked
+	}
+	return state, func() { _ = lock.Unlock() }, nil
+}
