@@ -1,0 +1,228 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/msctl/msctl/logs"
+	"github.com/msctl/msctl/registry"
+)
+
+const (
+	// maxWait is how long a snapshot request blocks, so that a client that
+	// went away is noticed.
+	maxWait = 30 * time.Second
+	// maxBody bounds a request's body; an environment is the largest thing in it.
+	maxBody = 4 << 20
+	// logBatch is how much of the logs goes into one value of a stream.
+	logBatch = 256 << 10
+	// shutdownPatience is what requests get to end once the stack has.
+	shutdownPatience = time.Second
+)
+
+// Operator carries out actions.
+type Operator interface {
+	Do(ctx context.Context, a Action) (Result, error)
+}
+
+// Viewer answers what is not in the registry.
+type Viewer interface {
+	Status(ctx context.Context) (Status, error)
+	Routes(ctx context.Context) ([]Route, error)
+	Environment(ctx context.Context, service string) (Environment, error)
+}
+
+// Options are what a Server serves; all are needed.
+type Options struct {
+	Dir      string // the stack's folder
+	Registry *registry.Registry
+	Logs     *logs.Store
+	Operator Operator
+	Viewer   Viewer
+}
+
+// Server serves the control API of a stack.
+type Server struct{ Options }
+
+// New returns a Server that does not listen yet.
+func New(o Options) *Server { return &Server{o} }
+
+// Run listens on the stack's socket and serves until ctx is done. Requests
+// that block end with it. A socket that a killed msctl left is replaced; the
+// caller holds the stack's lock, so no other one is alive.
+func (s *Server) Run(ctx context.Context) error {
+	path := SocketPath(s.Dir)
+	if err := makeSocketDir(path); err != nil {
+		return fmt.Errorf("control API: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("control API: %w", err)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return fmt.Errorf("control API: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = ln.Close()
+		return fmt.Errorf("control API: %w", err)
+	}
+	srv := &http.Server{
+		Handler:           s.handler(),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("control API: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+		defer cancel()
+		if srv.Shutdown(limit) != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.Viewer.Status(r.Context())
+		answer(w, v, err)
+	})
+	mux.HandleFunc("GET /v1/routes", func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.Viewer.Routes(r.Context())
+		answer(w, v, err)
+	})
+	mux.HandleFunc("GET /v1/env", func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.Viewer.Environment(r.Context(), r.FormValue("service"))
+		answer(w, v, err)
+	})
+	mux.HandleFunc("GET /v1/snapshot", s.snapshot)
+	mux.HandleFunc("POST /v1/actions", s.action)
+	mux.HandleFunc("POST /v1/logs", s.logs)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, http.StatusNotFound, fmt.Errorf("the control API has no %s %s", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
+	after := uint64(0)
+	if v := r.FormValue("after"); v != "" {
+		var err error
+		if after, err = strconv.ParseUint(v, 10, 64); err != nil {
+			fail(w, http.StatusBadRequest, fmt.Errorf("after: want a revision, got %q", v))
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
+	defer cancel()
+	snap, err := s.Registry.Next(ctx, after)
+	if err != nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	answer(w, snap, nil)
+}
+
+func (s *Server) action(w http.ResponseWriter, r *http.Request) {
+	var a Action
+	if !decode(w, r, &a) {
+		return
+	}
+	before := s.Registry.Snapshot().Revision
+	result, err := s.Operator.Do(r.Context(), a)
+	result.Revision = before
+	answer(w, result, err)
+}
+
+// logs streams batches. Each is flushed, since the next may be long in coming.
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
+	var q LogQuery
+	if !decode(w, r, &q) {
+		return
+	}
+	filter, err := logs.NewFilter(q.Grep, q.Invert, q.Level)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
+	}
+	q.Filter = filter
+	if !q.Follow && q.Until.IsZero() {
+		q.Until = time.Now()
+	}
+	cursor, err := s.Logs.Seek(q.Query)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := http.NewResponseController(w)
+	_ = out.Flush() // the client learns that the query is right before anything is written
+	for enc := json.NewEncoder(w); ; {
+		batch, err := s.Logs.Next(r.Context(), cursor, logBatch)
+		if err != nil {
+			return // the end, or the client or the stack has gone
+		}
+		cursor = batch.Cursor
+		err = enc.Encode(batch)
+		batch.Release()
+		if err != nil || out.Flush() != nil {
+			return
+		}
+	}
+}
+
+// decode reads a JSON body, and answers when it cannot.
+func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil || errors.Is(err, io.EOF) {
+		return true
+	}
+	fail(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
+	return false
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		fail(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client has gone
+}
+
+func fail(w http.ResponseWriter, status int, err error) {
+	e := Error{Message: err.Error()}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		e.Advice = h.Hint()
+	}
+	var c interface{ ExitCode() int }
+	if errors.As(err, &c) {
+		e.Code = c.ExitCode()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(e) // the client has gone
+}
