@@ -1,0 +1,246 @@
+package logs
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// partialAfter is how long a line may stay unfinished before it is handed
+	// out as it is: long enough that a line written in two calls stays whole,
+	// short enough that a prompt does not seem to hang.
+	partialAfter = 200 * time.Millisecond
+
+	// readSize is how much one read of an instance's output takes at first; it
+	// grows to fullReadSize for instances that fill it: a larger one would
+	// leave the processor's cache.
+	readSize     = 32 << 10
+	fullReadSize = 256 << 10
+
+	// minRead is the least room a read is given.
+	minRead = 16 << 10
+)
+
+// Writer takes the output of one instance. One goroutine may write at a time;
+// Close may be called from any. Writing blocks only for the disk and never
+// fails because of it.
+type Writer struct {
+	st       *stream
+	instance string
+	from     mark // where the log was when the writer was opened
+
+	mu         sync.Mutex
+	buf        []byte
+	start, end int  // what is in buf and not written yet: the beginning of a line
+	scanned    int  // buf[start:scanned] has no newline
+	began      bool // part of the line is already written
+	arrived    time.Time
+	idle       *time.Timer
+	closed     bool
+}
+
+// Writer returns a writer for what an instance of a service writes. It must be
+// closed.
+func (s *Store) Writer(service, instance string) *Writer {
+	st := s.stream(service)
+	w := &Writer{st: st, instance: instance}
+	st.writing.Lock()
+	st.writers++
+	_ = st.load() // the first chunk tells
+	w.from = st.lastSegment().end()
+	st.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances[instance] = w
+	return w
+}
+
+// Write takes a piece of output. It returns an error only when w is closed.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, os.ErrClosed
+	}
+	n := len(p)
+	if w.start == w.end {
+		p = w.direct(p)
+	}
+	for len(p) > 0 {
+		w.room(minRead)
+		c := copy(w.buf[w.end:], p)
+		w.end += c
+		p = p[c:]
+		w.drain()
+	}
+	return n, nil
+}
+
+// direct writes the complete lines of p without copying them, and returns what
+// is left. Nothing is pending.
+func (w *Writer) direct(p []byte) []byte {
+	for {
+		cut := bytes.LastIndexByte(p[:min(len(p), MaxLine)], '\n') + 1
+		if cut == 0 {
+			return p
+		}
+		w.put(p[:cut])
+		p = p[cut:]
+	}
+}
+
+// ReadFrom reads r to its end and writes all of it, which saves a copy:
+// io.Copy does it. The error is that of r.
+func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+	var total int64
+	for {
+		w.mu.Lock()
+		if w.closed {
+			w.mu.Unlock()
+			return total, os.ErrClosed
+		}
+		w.room(minRead)
+		free := w.buf[w.end:] // nobody else touches it: idle and Close only move start
+		w.mu.Unlock()
+
+		n, err := r.Read(free)
+
+		w.mu.Lock()
+		total += int64(n)
+		if w.closed {
+			err = errors.Join(err, os.ErrClosed)
+		} else if n > 0 {
+			w.end += n
+			w.drain()
+			if n == len(free) {
+				w.grow(fullReadSize)
+			}
+		}
+		w.mu.Unlock()
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// room makes at least n bytes free behind what is pending.
+func (w *Writer) room(n int) {
+	switch {
+	case w.buf == nil:
+		w.buf = make([]byte, readSize)
+	case w.start == w.end:
+		w.start, w.end, w.scanned = 0, 0, 0
+		if len(w.buf) > fullReadSize { // a long line has passed
+			w.buf = make([]byte, fullReadSize)
+		}
+	case len(w.buf)-w.end < n:
+		if w.end-w.start+n > len(w.buf) {
+			w.grow(min(2*len(w.buf), MaxLine+fullReadSize))
+		}
+		copy(w.buf, w.buf[w.start:w.end])
+		w.scanned -= w.start
+		w.end -= w.start
+		w.start = 0
+	}
+}
+
+// grow makes the buffer n bytes large.
+func (w *Writer) grow(n int) {
+	if len(w.buf) >= n {
+		return
+	}
+	b := make([]byte, n)
+	copy(b, w.buf[:w.end])
+	w.buf = b
+}
+
+// drain writes the complete lines that are pending, and the beginning of a
+// line that has become too long.
+func (w *Writer) drain() {
+	w.scanned = max(w.scanned, w.start)
+	if i := bytes.LastIndexByte(w.buf[w.scanned:w.end], '\n'); i >= 0 {
+		cut := w.scanned + i + 1
+		w.put(w.buf[w.start:cut])
+		w.start = cut
+	}
+	w.scanned = w.end
+	if w.end-w.start > MaxLine {
+		w.flush()
+	}
+	if w.start < w.end {
+		w.arrived = time.Now()
+		w.watch(w.st.store.idle)
+	}
+}
+
+// watch has a partial line written when nothing more comes.
+func (w *Writer) watch(after time.Duration) {
+	if w.idle == nil {
+		w.idle = time.AfterFunc(after, w.expire)
+		return
+	}
+	w.idle.Reset(after)
+}
+
+// expire writes the partial line that has been pending for long enough.
+func (w *Writer) expire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || w.start == w.end {
+		return
+	}
+	if left := w.st.store.idle - time.Since(w.arrived); left > 0 {
+		w.watch(left)
+		return
+	}
+	w.flush()
+}
+
+// flush writes what is pending, complete or not.
+func (w *Writer) flush() {
+	if w.start < w.end {
+		w.put(w.buf[w.start:w.end])
+		w.start = w.end
+	}
+}
+
+func (w *Writer) put(b []byte) {
+	var flags uint8
+	if w.began {
+		flags |= flagContinued
+	}
+	w.began = b[len(b)-1] != '\n'
+	if w.began {
+		flags |= flagPartial
+	}
+	w.st.append(w.instance, flags, b)
+}
+
+// Close writes a partial line. It does not wait for a ReadFrom.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return os.ErrClosed
+	}
+	w.flush()
+	w.closed, w.buf = true, nil
+	if w.idle != nil {
+		w.idle.Stop()
+	}
+	w.mu.Unlock()
+
+	w.st.writing.Lock()
+	defer w.st.writing.Unlock()
+	if w.st.writers--; w.st.writers == 0 {
+		w.st.closeFiles()
+	}
+	return nil
+}
