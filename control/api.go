@@ -75,8 +75,8 @@ type Status struct {
 type Service struct {
 	Name     string   `json:"name"`
 	Kind     string   `json:"kind"`
-	Selected bool     `json:"selected"`         // it is meant to run
-	URLs     []string `json:"urls,omitempty"`   // at the gateway
+	Selected bool     `json:"selected"`       // it is meant to run
+	URLs     []string `json:"urls,omitempty"` // at the gateway
 	Depends  []string `json:"depends,omitempty"`
 }
 

@@ -214,6 +214,23 @@ func (x *index) search(found func(record) bool) (int, error) {
 	return i, err
 }
 
+// scan is search for the first chunk that ends behind off in an index with
+// damaged blocks: it looks at all that are not.
+func (x *index) scan(off int64) (record, int, error) {
+	for i := 1; i < x.blocks; i++ {
+		b, err := x.block(i, false)
+		if err != nil {
+			return record{}, i, err
+		}
+		if blockKind(b) == chunkBlock {
+			if c := decodeRecord(b); c.end() > off {
+				return c, i, nil
+			}
+		}
+	}
+	return record{}, x.blocks, nil
+}
+
 // name returns the name that begins at block i, "" when there is none.
 func (x *index) name(i int) string {
 	var name []byte

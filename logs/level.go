@@ -24,6 +24,18 @@ var levelNames = [...]string{"", "trace", "debug", "info", "warn", "error", "fat
 
 func (l Level) String() string { return levelNames[l] }
 
+// MarshalText makes the level a word in JSON and on the command line.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText is ParseLevel; nothing is Unknown.
+func (l *Level) UnmarshalText(b []byte) (err error) {
+	*l = Unknown
+	if len(b) > 0 {
+		*l, err = ParseLevel(string(b))
+	}
+	return err
+}
+
 // ParseLevel returns the level that has a name; the names are those of
 // String and what loggers write for them, in any case.
 func ParseLevel(s string) (Level, error) {

@@ -35,13 +35,11 @@ func openStore(t testing.TB, opts ...Option) *Store {
 // readAll reads what a store has now, following its own cursors.
 func readAll(t testing.TB, s *Store, c Cursor, max int) (chunks []Chunk, dropped []Drop, end Cursor) {
 	t.Helper()
-	c.Until = time.Now().Add(-time.Nanosecond)
-	if s.readOnly {
-		c.Until = time.Time{}
-	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	for {
-		b, err := s.Next(t.Context(), c, max)
-		if errors.Is(err, io.EOF) {
+		b, err := s.Next(ctx, c, max)
+		if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
 			return chunks, dropped, c
 		}
 		if err != nil {

@@ -24,7 +24,7 @@ type PrinterOptions struct {
 const (
 	// flushSize is how much a Printer collects before it writes, in the middle
 	// of a batch: it is meant to stay in the processor's cache.
-	flushSize = 128 << 10
+	flushSize = 256 << 10
 
 	// timestamp is RFC 3339 with milliseconds.
 	timestamp = "2006-01-02T15:04:05.000Z07:00"
@@ -142,15 +142,16 @@ func (p *Printer) chunk(c *Chunk) {
 	case p.o.JSON || p.o.Filter != nil:
 		p.stamp(s, c)
 		p.join(s, c)
-	case p.o.Timestamps || p.o.Strip || p.o.Terminal || p.o.Color:
+	case p.o.Terminal || (p.o.Strip || p.o.Color) && (len(s.style) > 0 || bytes.IndexByte(c.Data, esc) >= 0):
 		p.stamp(s, c)
 		p.each(s, c)
 	default:
+		p.stamp(s, c)
 		p.verbatim(s, c)
 	}
 }
 
-// verbatim prints lines as they are: the fast path.
+// verbatim prints lines that need nothing but the prefix: the fast path.
 func (p *Printer) verbatim(s *source, c *Chunk) {
 	b := c.Data
 	if c.Continued || p.open != nil {
@@ -162,6 +163,10 @@ func (p *Printer) verbatim(s *source, c *Chunk) {
 		b = b[i:]
 	}
 	prefix := s.prefix
+	if len(s.stamp) > 0 {
+		p.line = append(append(p.line[:0], s.prefix...), s.stamp...)
+		prefix = p.line
+	}
 	out := p.out
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\n') + 1

@@ -68,7 +68,8 @@ func (s *Store) leave(w *waiter) {
 // all. Chunks are in the order of their times, those of an instance always as
 // they were written. It blocks until there is something; io.EOF says that
 // nothing will come: the cursor's Until has passed, or the store is read-only
-// and at its end.
+// and at its end. When ctx is done, Next still returns what there is, and the
+// error of ctx when there is nothing.
 //
 // A reader may be as slow as it likes: nobody waits for it. What was deleted
 // before it came is counted in Dropped.
@@ -83,7 +84,7 @@ func (s *Store) Next(ctx context.Context, c Cursor, max int) (Batch, error) {
 	defer s.leave(w)
 	var until <-chan time.Time
 	if !c.Until.IsZero() {
-		t := time.NewTimer(time.Until(c.Until) + time.Nanosecond)
+		t := time.NewTimer(time.Until(c.Until) + 1)
 		defer t.Stop()
 		until = t.C
 	}
@@ -125,7 +126,10 @@ func (s *Store) read(c Cursor, budget int) (b Batch, err error) {
 			continue
 		}
 		if err := st.load(); err != nil {
-			return b, err
+			if s.readOnly {
+				return b, err
+			}
+			s.onError(err)
 		}
 		at, _ := c.position(st.service)
 		end := st.lastSegment().end()
@@ -203,7 +207,7 @@ func newReader(st *stream, at Position, until time.Time) *reader {
 	r := readers.Get().(*reader)
 	r.st, r.at = st, at
 	if !until.IsZero() {
-		r.until = until.UnixNano()
+		r.until = st.store.onClock(until)
 	}
 	return r
 }
@@ -231,15 +235,18 @@ func (r *reader) peek() error {
 }
 
 // recover goes on after err where that is possible: at the same place when the
-// segment was moved or deleted meanwhile, behind the damage when there is some.
+// segment was moved or deleted meanwhile, behind a chunk whose data is damaged.
 func (r *reader) recover(err error) error {
 	switch {
 	case gone(err):
 		r.files.close()
 		r.seg, r.window = segment{}, nil
 		return nil
-	case errors.Is(err, errDamaged):
-		return r.skip()
+	case errors.Is(err, errDamaged) && r.have:
+		block := r.at.block
+		r.drop(mark{r.at.Offset + int64(r.rec.length), r.seg.base.line + int64(r.rec.lines)})
+		r.at.block = block + 1
+		return nil
 	}
 	return err
 }
@@ -265,8 +272,9 @@ func (r *reader) find() error {
 			return nil
 		}
 		if gap := int64(c.offset) - off; gap > 0 {
-			// Data without a record, which rebuilding would have covered.
-			r.drop(mark{r.at.Offset + gap, r.at.Line})
+			block := r.at.block
+			r.drop(mark{r.at.Offset + gap, r.at.Line}) // its record is damaged
+			r.at.block = block
 		} else if gap < 0 {
 			c.offset, c.length = uint32(off), uint32(c.end()-off)
 			c.flags &^= flagContinued // places inside a chunk are line starts
@@ -287,6 +295,11 @@ func (r *reader) lookup(off int64) (record, error) {
 		}
 	}
 	i, err := r.index.search(func(c record) bool { return c.end() > off })
+	if errors.Is(err, errDamaged) {
+		var c record
+		c, r.at.block, err = r.index.scan(off)
+		return c, err
+	}
 	if err != nil {
 		return record{}, err
 	}
@@ -373,31 +386,6 @@ func (r *reader) take(b *Batch, ahead int, alone bool) error {
 	r.at.Offset += n
 	r.at.Line = r.seg.base.line + int64(r.rec.lines)
 	r.at.block++
-	return nil
-}
-
-// skip passes a damaged part of an index, counting what it covered as dropped.
-func (r *reader) skip() error {
-	for i := max(r.at.block, 1); i < r.index.blocks; i++ {
-		c, at, err := r.index.chunk(i)
-		if errors.Is(err, errDamaged) {
-			i = max(i, at)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if at == r.index.blocks {
-			break
-		}
-		if off := r.seg.base.offset + int64(c.offset); off > r.at.Offset {
-			r.drop(mark{off, r.at.Line})
-			r.at.block = at
-			return nil
-		}
-		i = at
-	}
-	r.drop(r.seg.end())
 	return nil
 }
 

@@ -31,7 +31,10 @@ func (s *Store) Seek(q Query) (Cursor, error) {
 			continue
 		}
 		if err := st.load(); err != nil {
-			return c, err
+			if s.readOnly {
+				return c, err
+			}
+			s.onError(err)
 		}
 		m, err := st.seek(q)
 		for try := 0; gone(err) && try < 8; try++ { // a rotation got in between
@@ -57,12 +60,12 @@ func (st *stream) seek(q Query) (mark, error) {
 	}
 	var err error
 	if !q.Until.IsZero() {
-		if end, err = s.byTime(q.Until.UnixNano() + 1); err != nil {
+		if end, err = s.byTime(st.store.onClock(q.Until) + 1); err != nil {
 			return end, err
 		}
 	}
 	if !q.Since.IsZero() {
-		if start, err = s.byTime(q.Since.UnixNano()); err != nil || start.offset >= end.offset {
+		if start, err = s.byTime(st.store.onClock(q.Since)); err != nil || start.offset >= end.offset {
 			return start, err
 		}
 	}
@@ -185,35 +188,34 @@ func ignoreDamage(m, base mark, err error) (mark, error) {
 }
 
 // prev returns the chunk before the one it returned last, going back through
-// all segments; a length of 0 says that there is none. Its data is valid until
-// the next call.
-func (s *searcher) prev() (record, []byte, error) {
+// all segments; a length of 0 says that there is none.
+func (s *searcher) prev() (record, error) {
 	for {
 		if s.files.index == nil {
 			if len(s.segments) == 0 {
-				return record{}, nil, nil
+				return record{}, nil
 			}
 			last := len(s.segments) - 1
 			g := s.segments[last]
 			s.segments = s.segments[:last]
 			if err := s.open(g); err != nil {
-				return record{}, nil, err
+				return record{}, err
 			}
 		}
 		c, at, err := s.index.before(s.block)
 		if err == nil && at > 0 {
 			s.block = at
-			b, err := s.read(c)
-			return c, b, err
+			return c, nil
 		}
 		if err != nil && !errors.Is(err, errDamaged) {
-			return record{}, nil, err
+			return record{}, err
 		}
 		s.files.close() // at the beginning, or where the index is damaged
 	}
 }
 
-// read returns the data of a chunk, reading what is before it, too.
+// read returns the data of a chunk, valid until the next call; it reads what is
+// before it, too.
 func (s *searcher) read(c record) ([]byte, error) {
 	from, to := int64(c.offset), c.end()
 	if from < s.began || to > s.began+int64(len(s.window)) {
@@ -232,19 +234,21 @@ func (s *searcher) read(c record) ([]byte, error) {
 
 // byMatch finds the last n lines between start and end that pass f.
 func (s *searcher) byMatch(f *Filter, n int, start, end mark) (mark, error) {
-	found := start
-	var offsets []int
-	for n > 0 {
-		c, b, err := s.prev()
+	for offsets := []int(nil); ; {
+		c, err := s.prev()
 		if err != nil {
-			return ignoreDamage(found, found, err)
+			return start, err
 		}
 		from := s.seg.base.offset + int64(c.offset)
 		if c.length == 0 || from < start.offset {
-			return found, nil
+			return start, nil
 		}
 		if from >= end.offset {
 			continue
+		}
+		b, err := s.read(c)
+		if err != nil {
+			return ignoreDamage(start, start, err)
 		}
 		offsets = f.matches(offsets[:0], b)
 		if len(offsets) == 0 {
@@ -261,7 +265,6 @@ func (s *searcher) byMatch(f *Filter, n int, start, end mark) (mark, error) {
 			return m, err
 		}
 	}
-	return found, nil
 }
 
 // What Tail returns at most: it goes into reports.
@@ -286,13 +289,18 @@ func (s *Store) Tail(instance string, n int) []string {
 	search := searcher{st: w.st, segments: w.st.snapshot()}
 	defer search.files.close()
 	for bytes.Count(text, []byte{'\n'}) <= n && len(text) < tailBytes {
-		c, b, err := search.prev()
+		c, err := search.prev()
 		if err != nil || c.length == 0 || search.seg.base.offset+int64(c.offset) < w.from.offset {
 			break
 		}
-		if w.st.name(&search.index, search.seg.seq, c.name) == instance {
-			text = append(slices.Clone(b[max(0, len(b)-tailBytes):]), text...)
+		if w.st.name(&search.index, search.seg.seq, c.name) != instance {
+			continue
 		}
+		b, err := search.read(c)
+		if err != nil {
+			break
+		}
+		text = append(slices.Clone(b[max(0, len(b)-tailBytes):]), text...)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	lines = lines[max(0, len(lines)-n):]

@@ -96,7 +96,7 @@ func (s *Store) list() error {
 	}
 	found := map[string]*stream{}
 	active := map[string]bool{}
-	newest := map[string]int{} // index
+	indexes := map[string][]int{}
 	for _, e := range entries {
 		service, kind, seq, ok := parseName(e.Name())
 		if !ok || e.IsDir() {
@@ -104,7 +104,7 @@ func (s *Store) list() error {
 		}
 		switch kind {
 		case "idx":
-			newest[service] = max(newest[service], seq)
+			indexes[service] = append(indexes[service], seq)
 			continue
 		case "log":
 			if found[service] == nil {
@@ -120,9 +120,12 @@ func (s *Store) list() error {
 	for service, st := range found {
 		slices.SortFunc(st.segments, func(a, b segment) int { return cmp.Compare(a.seq, b.seq) })
 		if active[service] {
-			// The active segment's number is that of its index; when that is
-			// missing, the one after the last segment.
-			seq := max(newest[service], st.lastSegment().seq+1)
+			// The active segment comes after the last; when there is no index
+			// of that number, the older ones may be lost.
+			seq := st.lastSegment().seq + 1
+			if !slices.Contains(indexes[service], seq) {
+				seq = slices.Max(append(indexes[service], seq))
+			}
 			st.segments = append(st.segments, segment{seq: seq, path: s.activePath(service)})
 		}
 		for i := range st.segments {
@@ -134,7 +137,8 @@ func (s *Store) list() error {
 	return nil
 }
 
-// load reads what the segments hold, once.
+// load reads what the segments hold, once. One that cannot be read is kept as
+// an empty one; the first call reports it, those of a read-only store all do.
 func (st *stream) load() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -142,20 +146,20 @@ func (st *stream) load() error {
 		return st.loading
 	}
 	st.loaded, st.named = true, map[nameKey]string{}
-	sound := st.segments[:0]
 	var prev mark
-	for _, g := range st.segments {
+	var failed error
+	for i := range st.segments {
+		g := &st.segments[i]
 		if err := g.load(prev, !st.store.readOnly); err != nil {
-			if !os.IsNotExist(err) {
-				st.loading = fmt.Errorf("read the log of %s: %w", st.service, err)
-			}
-			continue
+			*g = segment{seq: g.seq, path: g.path, indexPath: g.indexPath, base: prev}
+			failed = fmt.Errorf("read the log of %s: %w", st.service, err)
 		}
 		prev = g.end()
-		sound = append(sound, g)
 	}
-	st.segments = sound
-	return st.loading
+	if st.store.readOnly {
+		st.loading = failed
+	}
+	return failed
 }
 
 // Services returns the names of the services that have a log, sorted.
@@ -190,6 +194,10 @@ func (s *Store) stream(service string) *stream {
 
 // now is the time on a clock that is never set back while the store lives.
 func (s *Store) now() time.Time { return s.began.Add(time.Since(s.began)) }
+
+// onClock is a time in nanoseconds as now would have had it: one taken in this
+// process counts by the monotonic clock, as now does.
+func (s *Store) onClock(t time.Time) int64 { return s.began.Add(t.Sub(s.began)).UnixNano() }
 
 func (s *Store) activePath(service string) string {
 	return filepath.Join(s.dir, fileName(service)+".log")

@@ -193,11 +193,8 @@ func (st *stream) lastSegment() segment {
 
 // openFiles opens the newest segment for more, or begins one.
 func (st *stream) openFiles() error {
-	if err := st.load(); err != nil {
-		return err
-	}
 	g := st.lastSegment()
-	if g.path != st.store.activePath(st.service) {
+	if g.path != st.store.activePath(st.service) || g.blocks == 0 {
 		return st.newSegment()
 	}
 	data, err := os.OpenFile(g.path, os.O_RDWR, 0)
@@ -291,7 +288,7 @@ func (st *stream) retire(active string) error {
 	g := &st.segments[i]
 	path := st.store.retiredPath(st.service, g.seq)
 	err := os.Rename(active, path)
-	if g.size == 0 || errors.Is(err, fs.ErrNotExist) {
+	if g.size == 0 && g.blocks > 0 || errors.Is(err, fs.ErrNotExist) {
 		_ = os.Remove(path) // it was begun on a failing disk, or deleted by somebody: nothing to keep
 		_ = os.Remove(g.indexPath)
 		st.segments = slices.Delete(st.segments, i, i+1)

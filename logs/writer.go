@@ -23,6 +23,10 @@ const (
 
 	// minRead is the least room a read is given.
 	minRead = 16 << 10
+
+	// cheapMove is what is moved to the front of the buffer before every read:
+	// reading to the same place keeps it in the processor's cache.
+	cheapMove = 4 << 10
 )
 
 // Writer takes the output of one instance. One goroutine may write at a time;
@@ -48,9 +52,11 @@ type Writer struct {
 func (s *Store) Writer(service, instance string) *Writer {
 	st := s.stream(service)
 	w := &Writer{st: st, instance: instance}
+	if err := st.load(); err != nil {
+		s.onError(err)
+	}
 	st.writing.Lock()
 	st.writers++
-	_ = st.load() // the first chunk tells
 	w.from = st.lastSegment().end()
 	st.writing.Unlock()
 	s.mu.Lock()
@@ -140,7 +146,7 @@ func (w *Writer) room(n int) {
 		if len(w.buf) > fullReadSize { // a long line has passed
 			w.buf = make([]byte, fullReadSize)
 		}
-	case len(w.buf)-w.end < n:
+	case len(w.buf)-w.end < n || w.start > 0 && w.end-w.start < cheapMove:
 		if w.end-w.start+n > len(w.buf) {
 			w.grow(min(2*len(w.buf), MaxLine+fullReadSize))
 		}

@@ -242,23 +242,22 @@ func (i *instance) exit(err error, v verdict, restarts int) {
 		if v.Loop != "" {
 			r.Reason = v.Loop + ", last " + r.Reason
 		}
+		if v.Delay > 0 {
+			r.Reason += fmt.Sprintf(", next start in %s", v.Delay.Round(10*time.Millisecond))
+		}
 	})
 }
 
 // report adds to a failure what the instance said last, once all of it is in.
 func (i *instance) report(err error, v verdict) {
+	i.next = v.Delay
+	if err == nil || v.Restart && v.Loop == "" {
+		return
+	}
 	i.mu.Lock()
 	state := i.row.State
 	i.mu.Unlock()
-	i.become(state, func(r *registry.Instance) {
-		if err != nil && (!v.Restart || v.Loop != "") {
-			r.Output = i.sup.Logs.Tail(i.want.ID, tailLines)
-		}
-		if v.Delay > 0 {
-			r.Reason += fmt.Sprintf(", next start in %s", v.Delay.Round(10*time.Millisecond))
-		}
-	})
-	i.next = v.Delay
+	i.become(state, func(r *registry.Instance) { r.Output = i.sup.Logs.Tail(i.want.ID, tailLines) })
 }
 
 // fail ends the instance with a cause that starting again would not change.

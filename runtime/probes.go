@@ -21,15 +21,15 @@ import (
 
 // dial connects to addr, and words the usual refusal for people.
 func dial(ctx context.Context, addr string) (net.Conn, error) {
+	if refused(addr) {
+		return nil, fmt.Errorf("nothing listens on %s", addr)
+	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
-	if err == nil {
-		return c, nil
-	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("nothing listens on %s", addr)
 	}
-	return nil, err
+	return c, err
 }
 
 // tcpProbe is a connection that is accepted.

@@ -106,7 +106,6 @@ func supervise(t *testing.T) *fixture {
 	f := &fixture{t: t, runner: runner, Supervisor: New(Options{
 		Registry: registry.New(), Logs: store, Gateway: noGateway{}, Runner: runner, Ports: leases,
 	})}
-	storeCtx, endStore := context.WithCancel(context.Background())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = f.Run(ctx) }()
@@ -115,8 +114,6 @@ func supervise(t *testing.T) *fixture {
 		once.Do(func() {
 			cancel()
 			<-done
-			endStore()
-			closeStore(storeCtx, store)
 			_ = leases.Close()
 		})
 	}
