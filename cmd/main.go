@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/msctl/msctl/runtime/process"
 )
 
 // Exit codes, the whole of them.
@@ -32,6 +34,12 @@ type app struct {
 
 // Main runs the command line and returns the exit code. It alone prints errors.
 func Main(args []string) int {
+	if len(args) == 2 && args[0] == process.GuardCommand { // before all else: it is started with every stack
+		if err := process.Guardian(os.Stdin, args[1]); err != nil {
+			return exitFailed
+		}
+		return exitOK
+	}
 	return run(context.Background(), args, os.Stdin, os.Stdout, os.Stderr)
 }
 
@@ -72,5 +80,8 @@ func (a *app) root() *cobra.Command {
 
 // commands lists every command, in the order of the help.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		a.upCommand(),
+		a.superviseCommand(),
+	}
 }

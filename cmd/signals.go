@@ -2,14 +2,14 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-// errInterrupted is the cause of a context that a signal ended.
-var errInterrupted = &exitError{code: exitInterrupted, err: errors.New("interrupted")}
+// errInterrupted is the cause of a context that a signal ended. It prints
+// nothing: whoever pressed Ctrl-C knows.
+var errInterrupted = &exitError{code: exitInterrupted}
 
 // untilSignalled returns a context that the first SIGINT, SIGTERM or SIGHUP
 // ends; each later one calls again. A closed terminal is a SIGHUP, and a

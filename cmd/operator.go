@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/proxy"
+	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/runtime/process"
+	"github.com/msctl/msctl/stack"
+)
+
+// operator carries out what comes in through the control API, and follows the
+// stack file's changes.
+type operator struct {
+	app        *app
+	supervisor *runtime.Supervisor
+	gateway    *proxy.Gateway
+	options    upOptions
+	stop       context.CancelCauseFunc
+	started    time.Time
+
+	mu      sync.Mutex
+	stack   *stack.Stack // as it was applied last
+	names   []string     // selected so far
+	problem string       // why the stack file, as it is now, was not applied
+}
+
+// begin applies the stack for the first time, and tells whoever detached this
+// process how that went.
+func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) error {
+	_, err := p.supervisor.Apply(ctx, st, names)
+	if err == nil {
+		p.applied(st, names)
+		if !p.options.background {
+			p.app.printWhere(p.status())
+		}
+	}
+	if w := process.Detached(); w != nil {
+		if err == nil {
+			_, _ = fmt.Fprintln(w, "up")
+		}
+		_ = w.Close()
+	}
+	return err
+}
+
+func (p *operator) applied(st *stack.Stack, names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stack, p.problem = st, ""
+	for _, n := range names {
+		if !contains(p.names, n) {
+			p.names = append(p.names, n)
+		}
+	}
+}
+
+// Do implements control.Operator.
+func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, error) {
+	var steps []runtime.Step
+	var err error
+	switch act.Verb {
+	case control.Apply:
+		steps, err = p.apply(ctx, act)
+	case control.Start:
+		steps, err = p.supervisor.Start(ctx, act.Services)
+	case control.Stop:
+		steps, err = p.supervisor.Stop(ctx, act.Services)
+	case control.Restart:
+		steps, err = p.supervisor.Restart(ctx, act.Services)
+	case control.Scale:
+		steps, err = p.supervisor.Scale(ctx, act.Replicas)
+	case control.Down:
+		p.stop(errDown)
+	default:
+		err = usagef("unknown action %q", act.Verb)
+	}
+	return control.Result{Steps: controlSteps(steps)}, err
+}
+
+// apply loads the stack file with the caller's environment and follows it.
+func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Step, error) {
+	st, err := p.app.loadWith(act.Environ, act.Profiles)
+	if err != nil {
+		return nil, err
+	}
+	names, err := st.Select(act.Services, act.Profiles, act.NoDeps)
+	if err != nil {
+		return nil, err
+	}
+	if act.DryRun {
+		return p.supervisor.Preview(ctx, st, names)
+	}
+	steps, err := p.supervisor.Apply(ctx, st, names)
+	if err == nil {
+		p.applied(st, names)
+	}
+	return steps, err
+}
+
+// files lists what reload is called for.
+func (p *operator) files() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stack.Files
+}
+
+// reload applies the stack file after it changed. One that is invalid changes
+// nothing but says so.
+func (p *operator) reload(ctx context.Context) {
+	steps, err := p.apply(ctx, control.Action{
+		Services: p.options.services, Profiles: p.options.profiles, NoDeps: p.options.noDeps, Environ: environ(),
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		p.mu.Lock()
+		p.problem = err.Error()
+		p.mu.Unlock()
+		p.app.note("the stack file changed but is not applied; everything runs on as it was")
+		printError(p.app.err, err)
+	case len(steps) > 0:
+		p.app.note("the stack file changed")
+		p.app.printSteps(steps)
+	}
+}
+
+// Status implements control.Viewer.
+func (p *operator) Status(context.Context) (control.Status, error) { return p.status(), nil }
+
+func (p *operator) status() control.Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := control.Status{PID: os.Getpid(), Version: version(), Started: p.started, Gateway: p.gateway.Addr(), Problem: p.problem}
+	if p.stack == nil {
+		return s
+	}
+	s.Stack, s.Dir, s.File = p.stack.Name, p.stack.Dir, p.stack.Files[0]
+	for _, sv := range p.stack.Services {
+		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: contains(p.names, sv.Name)}
+		for _, d := range sv.DependsOn {
+			c.Depends = append(c.Depends, d.Service)
+		}
+		if s.Gateway != "" {
+			c.URLs = urls(p.stack, sv, s.Gateway)
+		}
+		s.Services = append(s.Services, c)
+	}
+	return s
+}
+
+// Environment implements control.Viewer.
+func (p *operator) Environment(ctx context.Context, service string) (control.Environment, error) {
+	env, dir, err := p.supervisor.Environment(ctx, service)
+	return control.Environment{Env: env, Dir: dir}, err
+}
+
+// urls are the addresses of a service at the gateway.
+func urls(st *stack.Stack, sv stack.Service, gateway string) []string {
+	var out []string
+	routes := sv.Routes
+	for _, r := range st.Gateway.Routes {
+		if r.To == sv.Name {
+			routes = append(routes, r)
+		}
+	}
+	for _, r := range routes {
+		host := gateway
+		if r.Host != "" {
+			host = withPort(r.Host, gateway)
+		}
+		out = append(out, "http://"+host+r.Path)
+	}
+	return out
+}
+
+func controlSteps(steps []runtime.Step) []control.Step {
+	out := make([]control.Step, 0, len(steps))
+	for _, s := range steps {
+		out = append(out, control.Step{Action: string(s.Action), Instance: s.Instance, Cause: s.Cause, After: s.After})
+	}
+	return out
+}

@@ -1,0 +1,75 @@
+package cmd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/runtime"
+)
+
+// environ is the environment that commands load stack files with and that
+// processes get.
+func environ() []string { return os.Environ() }
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// withPort is host with the port of addr.
+func withPort(host, addr string) string {
+	if _, port, err := net.SplitHostPort(addr); err == nil {
+		return net.JoinHostPort(host, port)
+	}
+	return host
+}
+
+// note tells the user something, beside the data.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintf(a.err, "msctl: "+format+"\n", args...)
+}
+
+func (a *app) printSteps(steps []runtime.Step) {
+	a.printControlSteps(controlSteps(steps))
+}
+
+func (a *app) printResult(r control.Result) { a.printControlSteps(r.Steps) }
+
+// printControlSteps writes steps in columns, to stderr: they are news, not data.
+func (a *app) printControlSteps(steps []control.Step) {
+	if len(steps) == 0 {
+		fmt.Fprintln(a.err, "nothing to do")
+		return
+	}
+	w := tabwriter.NewWriter(a.err, 0, 0, 2, ' ', 0)
+	for _, s := range steps {
+		after := ""
+		for n, id := range s.After {
+			if n == 0 {
+				after = ", after "
+			} else {
+				after += ", "
+			}
+			after += id
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", s.Action, s.Instance, s.Cause, after)
+	}
+	_ = w.Flush()
+}
+
+// printWhere says where to look: the first thing that a user wants to know.
+func (a *app) printWhere(s control.Status) {
+	head := s.Stack
+	if s.Gateway != "" {
+		head += "  http://" + s.Gateway
+	}
+	fmt.Fprintln(a.err, head)
+	w := tabwriter.NewWriter(a.err, 0, 0, 2, ' ', 0)
+	for _, sv := range s.Services {
+		for _, u := range sv.URLs {
+			fmt.Fprintf(w, "  %s\t%s\n", sv.Name, u)
+		}
+	}
+	_ = w.Flush()
+}

@@ -1,0 +1,99 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/logs"
+	"github.com/msctl/msctl/ports"
+	"github.com/msctl/msctl/proxy"
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/runtime/process"
+	"github.com/msctl/msctl/runtime/watch"
+	"github.com/msctl/msctl/stack"
+)
+
+// errDown is the cause of a stop that msctl down asked for.
+var errDown = errors.New("stopped by msctl down")
+
+// serve runs the stack in this process until ctx ends, a signal comes or msctl
+// down asks for it, and returns when nothing of it is left. Two contexts order
+// the end: the user's ends the supervisor, and what the instances stand on
+// (the gateway, the control API, the guard of the processes) ends after it.
+func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOptions) error {
+	state, unlock, err := lockState(st.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	leases, err := ports.Open(st.Dir)
+	if err != nil {
+		return err
+	}
+	defer leases.Close() //nolint:errcheck // the leases end with the process in any case
+	store, err := logs.Open(filepath.Join(state, "logs"), logs.OnError(func(err error) { a.note("%v", err) }))
+	if err != nil {
+		return err
+	}
+	runner, swept, err := process.Open(state)
+	if err != nil {
+		return err
+	}
+	if swept > 0 {
+		a.note("ended %d processes that a killed msctl had left behind", swept)
+	}
+
+	reg := registry.New()
+	gateway := proxy.New(reg, gatewayOptions(st, store))
+	supervisor := runtime.New(runtime.Options{
+		Registry: reg, Logs: store, Gateway: gateway, Runner: runner, Ports: leases, Environ: environ(),
+	})
+	signalled, done := untilSignalled(ctx, supervisor.Kill)
+	defer done()
+	user, stop := context.WithCancelCause(signalled)
+	defer stop(nil)
+	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now()}
+	server := control.New(control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op})
+
+	under, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	var g errgroup.Group
+	run := func(f func(context.Context) error) {
+		g.Go(func() error {
+			err := f(under)
+			if err != nil {
+				stop(err)
+			}
+			return err
+		})
+	}
+	run(runner.Guard)
+	run(gateway.Run)
+	run(server.Run)
+	if !o.background {
+		run(func(ctx context.Context) error { return a.show(ctx, reg, store, o, stop) })
+	}
+	g.Go(func() error {
+		defer release()
+		return supervisor.Run(user)
+	})
+
+	if err = op.begin(user, st, names); err != nil {
+		stop(err)
+	} else if !o.noWatch {
+		g.Go(func() error { return watch.Files(user, op.files, func() { op.reload(user) }) })
+	}
+	if ended := g.Wait(); ended != nil {
+		return ended
+	}
+	if cause := context.Cause(user); err == nil && !errors.Is(cause, errDown) {
+		return cause
+	}
+	return err
+}

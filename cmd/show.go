@@ -1,0 +1,156 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"github.com/msctl/msctl/logs"
+	"github.com/msctl/msctl/registry"
+)
+
+// showBatch is how much output is printed between two looks at the store.
+const showBatch = 1 << 20
+
+// show prints a stack of this process until ctx is done: what the services
+// write on stdout, and what becomes of them on stderr. When stdout can take no
+// more (its reader has gone), it ends the stack with stop.
+func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, o upOptions, stop context.CancelCauseFunc) error {
+	cursor, err := store.Seek(logs.Query{Tail: logs.None})
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		err := a.showOutput(ctx, store, cursor, o)
+		if err != nil {
+			stop(err)
+		}
+		return err
+	})
+	g.Go(func() error { return a.showStates(ctx, reg) })
+	return g.Wait()
+}
+
+func (a *app) showOutput(ctx context.Context, store *logs.Store, cursor logs.Cursor, o upOptions) error {
+	p := logs.NewPrinter(a.out, a.printerOptions(o.plain))
+	for {
+		b, err := store.Next(ctx, cursor, showBatch)
+		if ctx.Err() != nil {
+			return errors.Join(a.rest(store, cursor, p), p.Close())
+		}
+		if err != nil {
+			return err
+		}
+		cursor = b.Cursor
+		err = p.Print(b)
+		b.Release()
+		if err != nil {
+			return fmt.Errorf("print the output: %w", err)
+		}
+	}
+}
+
+// rest prints what was written until the last instance had ended.
+func (a *app) rest(store *logs.Store, cursor logs.Cursor, p *logs.Printer) error {
+	cursor.Until = time.Now()
+	for {
+		b, err := store.Next(context.Background(), cursor, showBatch)
+		if err != nil {
+			return nil //nolint:nilerr // io.EOF, or a disk that has already been reported
+		}
+		cursor = b.Cursor
+		err = p.Print(b)
+		b.Release()
+		if err != nil {
+			return fmt.Errorf("print the output: %w", err)
+		}
+	}
+}
+
+// printerOptions fits the printer to where stdout goes.
+func (a *app) printerOptions(plain bool) logs.PrinterOptions {
+	color := !plain && isTerminal(a.out) && useColor()
+	return logs.PrinterOptions{Color: color, Strip: !color}
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor
+}
+
+// useColor follows https://no-color.org and the habits of CI.
+func useColor() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// showStates prints a line whenever an instance gets somewhere.
+func (a *app) showStates(ctx context.Context, reg *registry.Registry) error {
+	last := map[string]registry.Instance{}
+	for after := uint64(0); ; {
+		snap, err := reg.Next(ctx, after)
+		if err != nil {
+			return nil //nolint:nilerr // ctx ended
+		}
+		after = snap.Revision
+		for _, i := range snap.Instances {
+			if line := news(last[i.ID], i); line != "" {
+				fmt.Fprintln(a.err, line)
+			}
+			last[i.ID] = i
+		}
+	}
+}
+
+// news says what is worth a line of what changed about an instance.
+func news(was, is registry.Instance) string {
+	if was.State == is.State && was.Reason == is.Reason {
+		if len(was.Output) == 0 && len(is.Output) > 0 {
+			return is.ID + " wrote last\n  | " + strings.Join(is.Output, "\n  | ")
+		}
+		return ""
+	}
+	line := what(was, is)
+	if line == "" {
+		return ""
+	}
+	if is.Hint != "" {
+		line += "\n  hint: " + is.Hint
+	}
+	if len(is.Output) > 0 {
+		line += "\n  | " + strings.Join(is.Output, "\n  | ")
+	}
+	return is.ID + " " + line
+}
+
+func what(was, is registry.Instance) string {
+	switch is.State {
+	case registry.Ready:
+		if is.ReadyIn < registry.Duration(time.Millisecond) || was.State == registry.Unready {
+			return "is ready"
+		}
+		return "is ready after " + time.Duration(is.ReadyIn).Round(time.Millisecond).String()
+	case registry.Completed:
+		return "has completed"
+	case registry.Backoff:
+		return "ended: " + is.Reason
+	case registry.Failed:
+		return "failed: " + is.Reason
+	case registry.Unready:
+		return "is not ready any more: " + is.Reason
+	case registry.Building:
+		return "is building"
+	case registry.Stopped:
+		return "is stopped"
+	case registry.Starting, registry.Pending:
+		return is.Reason
+	}
+	return ""
+}

@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/stack"
+)
+
+type upOptions struct {
+	services    []string
+	profiles    []string
+	detach      bool
+	wait        bool
+	waitTimeout time.Duration
+	dryRun      bool
+	noDeps      bool
+	noWatch     bool
+	plain       bool
+	background  bool // there is nobody to look at the output
+}
+
+func (a *app) upCommand() *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use:   "up [SERVICE...]",
+		Short: "Bring the stack up, or the services named with what they need",
+		Long: `Bring the stack up, or the services named with what they need.
+
+In the foreground, up prints what the services write until Ctrl-C stops the
+stack; a second Ctrl-C kills it at once. On a stack that runs already, up
+applies what has changed in its file.`,
+		Example:           "  msctl up\n  msctl up -d --wait\n  msctl up orders --dry-run",
+		ValidArgsFunction: a.completeServices,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.services = args
+			o.detach = o.detach || o.wait // as in compose
+			return a.up(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
+	f.BoolVar(&o.wait, "wait", false, "wait until all services are ready, in the background (implies -d)")
+	f.DurationVar(&o.waitTimeout, "wait-timeout", 0, "give up waiting after this time (0: never)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	f.BoolVar(&o.noDeps, "no-deps", false, "leave out what the services named depend on")
+	f.StringArrayVar(&o.profiles, "profile", nil, "enable a profile (repeatable)")
+	f.BoolVar(&o.noWatch, "no-watch", false, "do not follow changes of the stack file")
+	f.BoolVar(&o.plain, "plain", false, "print plain lines, without colour")
+	return c
+}
+
+func (a *app) up(ctx context.Context, o upOptions) error {
+	st, err := a.load(o.profiles)
+	if err != nil {
+		return err
+	}
+	names, err := st.Select(o.services, o.profiles, o.noDeps)
+	if err != nil {
+		return err
+	}
+	client, err := control.Dial(st.Dir)
+	switch {
+	case err == nil:
+		return a.upRunning(ctx, client, o)
+	case !control.IsNotRunning(err):
+		return err
+	case o.dryRun:
+		a.printSteps(runtime.Preview(st, names))
+		return nil
+	case o.detach:
+		return a.upDetached(ctx, st, o)
+	}
+	return a.serve(ctx, st, names, o)
+}
+
+// upRunning applies the stack file to a stack that runs already, then does
+// what up does next: nothing, wait, or follow the output.
+func (a *app) upRunning(ctx context.Context, client *control.Client, o upOptions) error {
+	result, err := client.Do(ctx, control.Action{
+		Verb: control.Apply, Services: o.services, Profiles: o.profiles, NoDeps: o.noDeps, DryRun: o.dryRun, Environ: environ(),
+	})
+	if err != nil {
+		return err
+	}
+	a.printResult(result)
+	switch {
+	case o.dryRun:
+		return nil
+	case o.wait:
+		return a.wait(ctx, client, o.services, o.waitTimeout)
+	case o.detach:
+		return nil
+	}
+	return a.attach(ctx, client, o)
+}
+
+// upDetached starts the stack in the background.
+func (a *app) upDetached(ctx context.Context, st *stack.Stack, o upOptions) error {
+	if err := a.detach(st, o); err != nil {
+		return err
+	}
+	client, err := control.Dial(st.Dir)
+	if err != nil {
+		return err
+	}
+	if o.wait {
+		if err := a.wait(ctx, client, o.services, o.waitTimeout); err != nil {
+			return err
+		}
+	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	a.printWhere(status)
+	fmt.Fprintln(a.err, "it runs in the background: msctl logs -f follows it, msctl down stops it")
+	return nil
+}
+
+// attach follows the output of a stack that another process runs, until that
+// ends or Ctrl-C leaves it running.
+func (a *app) attach(ctx context.Context, client *control.Client, o upOptions) error {
+	ctx, done := untilSignalled(ctx, func() {})
+	defer done()
+	err := a.follow(ctx, client, o)
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		fmt.Fprintln(a.err, "\nthe stack runs on in the background; msctl down stops it")
+		return errInterrupted
+	}
+	return err
+}
