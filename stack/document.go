@@ -23,17 +23,20 @@ const (
 // node is a YAML node whose aliases and merges are expanded.
 type node struct {
 	*yaml.Node
-	file  string
-	keys  []*node // of a mapping
-	items []*node // values of a mapping, or items of a list
+	file    string
+	keys    []*node // of a mapping
+	items   []*node // values of a mapping, or items of a list
+	written string  // the scalar before its variables were replaced
 }
 
 func (n *node) pos() Pos { return Pos{File: n.file, Line: n.Line, Col: n.Column} }
 
-func (n *node) isMap() bool    { return n.Kind == yaml.MappingNode }
-func (n *node) isList() bool   { return n.Kind == yaml.SequenceNode }
-func (n *node) isScalar() bool { return n.Kind == yaml.ScalarNode }
-func (n *node) isNull() bool   { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+func (n *node) is(k yaml.Kind) bool { return n != nil && n.Kind == k }
+
+func (n *node) isMap() bool    { return n.is(yaml.MappingNode) }
+func (n *node) isList() bool   { return n.is(yaml.SequenceNode) }
+func (n *node) isScalar() bool { return n.is(yaml.ScalarNode) }
+func (n *node) isNull() bool   { return n.isScalar() && n.ShortTag() == "!!null" }
 
 // get returns the value of a key that is there and is not null.
 func (n *node) get(key string) *node {
@@ -69,6 +72,8 @@ func (n *node) what() string {
 		return "a list"
 	case n.isNull():
 		return "nothing"
+	case n.written != "":
+		return fmt.Sprintf("%s, from %s", quote(n.Value), n.written)
 	}
 	return quote(n.Value)
 }

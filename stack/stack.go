@@ -46,6 +46,8 @@ type Stack struct {
 	Registry Registry
 	Services []Service // in file order, includes first
 
+	Warnings Errors // what Load had to say, though nothing is wrong
+
 	// DotEnv holds the variables of .env. Processes get them beneath the
 	// caller's environment; containers do not.
 	DotEnv map[string]string

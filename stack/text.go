@@ -1,0 +1,236 @@
+package stack
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// text is the scalar form of a value. What counts is how it is written, not
+// which type YAML gives it: `version: 17` and `version: "17"` are the same, and
+// so are `8080` and a variable that holds it.
+type text struct {
+	accepts  func(s string) (hint string, ok bool)
+	verbatim bool           // variables stay as they are
+	schema   map[string]any // JSON Schema of it, but for variables
+	strings  bool           // schema covers text with variables already
+}
+
+// The scalar forms.
+var (
+	anyText     = &text{accepts: func(string) (string, bool) { return "", true }, schema: map[string]any{"type": []any{"string", "number", "boolean"}}, strings: true}
+	commandText = &text{accepts: nonEmpty, verbatim: true, schema: map[string]any{"type": []any{"string", "number", "boolean"}}, strings: true}
+	booleanText = &text{accepts: parses(parseBool), schema: map[string]any{"type": "boolean"}}
+	cpusText    = &text{accepts: parses(parseCPUs), schema: map[string]any{"type": "number", "minimum": 0}}
+	sizeText    = &text{accepts: parses(parseSize), schema: map[string]any{"anyOf": []any{
+		map[string]any{"type": "integer", "minimum": 0},
+		map[string]any{"type": "string", "pattern": sizePattern.String()},
+	}}}
+	durationText = &text{accepts: acceptsDuration, schema: map[string]any{"anyOf": []any{
+		map[string]any{"const": 0},
+		pattern(`^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`),
+	}}}
+	listenText   = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
+	endpointText = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
+	pathText     = &text{accepts: parses(parsePath), schema: pattern(`^/`)}
+	probeText    = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
+	hostText     = &text{accepts: parses(parseHost), schema: pattern(hostPattern.String())}
+	consulText   = &text{accepts: parses(parseConsul), schema: pattern(`^consul://.+`)}
+	regexpText   = &text{accepts: acceptsRegexp, schema: map[string]any{"type": "string", "format": "regex"}}
+	methodText   = &text{accepts: parses(parseMethod), schema: pattern(methodPattern.String())}
+	signalText   = &text{accepts: acceptsSignal, schema: pattern(`^(SIG)?[A-Z][A-Z0-9]*$`)}
+	restartText  = &text{accepts: parses(parseRestart), schema: map[string]any{"anyOf": []any{
+		map[string]any{"const": false}, // YAML 1.1 reads `no` so
+		map[string]any{"type": "string", "pattern": restartPattern.String()},
+	}}}
+	nameText = &text{accepts: matches(namePattern), schema: pattern(namePattern.String())}
+)
+
+func nonEmpty(s string) (string, bool) { return "", strings.TrimSpace(s) != "" }
+
+func matches(p *regexp.Regexp) func(string) (string, bool) {
+	return func(s string) (string, bool) { return "", p.MatchString(s) }
+}
+
+func parses[T any](f func(string) (T, bool)) func(string) (string, bool) {
+	return func(s string) (string, bool) {
+		_, ok := f(s)
+		return "", ok
+	}
+}
+
+func pattern(p string) map[string]any { return map[string]any{"type": "string", "pattern": p} }
+
+// wholeText is a whole number within bounds.
+func wholeText(low, high int) *text {
+	s := map[string]any{"type": "integer", "minimum": low}
+	if high < math.MaxInt {
+		s["maximum"] = high
+	}
+	return &text{schema: s, accepts: func(v string) (string, bool) {
+		n, ok := parseWhole(v)
+		return "", ok && n >= low && n <= high
+	}}
+}
+
+// oneOf is one word of several.
+func oneOf(words ...string) *text {
+	enum := make([]any, len(words))
+	for i, w := range words {
+		enum[i] = w
+	}
+	return &text{schema: map[string]any{"enum": enum}, accepts: func(v string) (string, bool) {
+		if slices.Contains(words, v) {
+			return "", true
+		}
+		if near, ok := nearest(v, words); ok {
+			return "did you mean `" + near + "`?", false
+		}
+		return "", false
+	}}
+}
+
+func parseWhole(s string) (int, bool) {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	return n, err == nil
+}
+
+func parseBool(s string) (value, ok bool) {
+	switch s {
+	case "true", "True", "TRUE":
+		return true, true
+	case "false", "False", "FALSE":
+		return false, true
+	}
+	return false, false
+}
+
+func parseCPUs(s string) (float64, bool) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	return f, err == nil && f >= 0 && !math.IsInf(f, 0) && !math.IsNaN(f)
+}
+
+var sizePattern = regexp.MustCompile(`^([0-9]+)\s*([bkmgBKMG]?)[bB]?$`)
+
+// parseSize reads compose's byte values: 1024, 512k, 300m, 1gb; powers of 1024.
+func parseSize(s string) (int64, bool) {
+	m := sizePattern.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]uint{"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[strings.ToLower(m[2])]
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, false
+	}
+	return n << shift, true
+}
+
+func parseDuration(s string) (time.Duration, bool) {
+	d, err := time.ParseDuration(strings.TrimSpace(s))
+	return d, err == nil && d >= 0
+}
+
+func acceptsDuration(s string) (string, bool) {
+	if _, ok := parseDuration(s); ok {
+		return "", true
+	}
+	if n, ok := parseWhole(s); ok && n > 0 {
+		return fmt.Sprintf("add a unit: `%ds`", n), false
+	}
+	return "", false
+}
+
+// parseListen reads host:port, :port; port 0 takes a free one.
+func parseListen(s string) (string, bool) {
+	host, port, err := net.SplitHostPort(s)
+	n, ok := parseWhole(port)
+	if err != nil || !ok || n < 0 || n > math.MaxUint16 {
+		return "", false
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n)), true
+}
+
+func parseEndpoint(s string) (string, bool) {
+	addr, ok := parseListen(s)
+	return addr, ok && !strings.HasPrefix(addr, ":") && !strings.HasSuffix(addr, ":0")
+}
+
+func parsePath(s string) (string, bool) {
+	return s, strings.HasPrefix(s, "/") && !strings.ContainsAny(s, "?# \t\r\n")
+}
+
+func parseProbeURL(s string) (string, bool) {
+	if strings.HasPrefix(s, "/") {
+		return s, !strings.ContainsAny(s, " \t\r\n")
+	}
+	u, err := url.Parse(s)
+	return s, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+var hostPattern = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+func parseHost(s string) (string, bool) { return strings.ToLower(s), hostPattern.MatchString(s) }
+
+func parseConsul(s string) (string, bool) {
+	u, err := url.Parse(s)
+	return s, err == nil && u.Scheme == "consul" && u.Host != ""
+}
+
+func acceptsRegexp(s string) (string, bool) {
+	_, err := regexp.Compile(s)
+	if err != nil {
+		return strings.TrimPrefix(err.Error(), "error parsing regexp: "), false
+	}
+	return "", true
+}
+
+var methodPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110 §5.6.2
+
+func parseMethod(s string) (string, bool) { return strings.ToUpper(s), methodPattern.MatchString(s) }
+
+// Signals are the names that stop_signal and reload take.
+var signals = []string{
+	"SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGWINCH", "SIGCONT", "SIGABRT", "SIGALRM", "SIGPIPE",
+}
+
+// parseSignal takes TERM and SIGTERM.
+func parseSignal(s string) (string, bool) {
+	s = "SIG" + strings.TrimPrefix(s, "SIG")
+	return s, slices.Contains(signals, s)
+}
+
+func acceptsSignal(s string) (string, bool) {
+	if _, ok := parseSignal(s); ok {
+		return "", true
+	}
+	full := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if slices.Contains(signals, full) {
+		return "did you mean `" + full + "`?", false
+	}
+	return "", false
+}
+
+var restartPattern = regexp.MustCompile(`^(no|always|unless-stopped|on-failure(:[0-9]+)?)$`)
+
+func parseRestart(s string) (Restart, bool) {
+	if s == "false" {
+		s = string(RestartNo)
+	}
+	if !restartPattern.MatchString(s) {
+		return Restart{}, false
+	}
+	mode, most, _ := strings.Cut(s, ":")
+	n, ok := parseWhole(most)
+	return Restart{Mode: RestartMode(mode), Max: n}, ok || most == ""
+}
+
+// namePattern is what services are called: a DNS label that a variable's name
+// can be made of. Instances add "-N" to it.
+var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,58}[a-z0-9])?$`)

@@ -1,0 +1,270 @@
+package stack
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// finish applies the defaults that depend on the whole, and checks what no
+// single key can tell.
+func (l *loader) finish() {
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		l.inferKind(s)
+		if s.Restart.Mode == "" {
+			s.Restart.Mode = RestartOnFailure
+			if s.Kind == KindJob {
+				s.Restart.Mode = RestartNo
+			}
+		}
+	}
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		l.checkWork(s)
+		l.checkJob(s)
+		l.checkDependencies(s)
+		if s.Port != 0 && s.Replicas > 1 {
+			l.add(s.at("port"), "services."+s.Name+".port", "remove port: each replica gets one of its own, and the gateway balances over them",
+				"want one replica with a fixed port, got %d", s.Replicas)
+		}
+	}
+	l.checkCycles()
+	l.checkNames()
+	l.checkPorts()
+	l.checkRoutes()
+}
+
+// inferKind makes a job of a service whose completion somebody waits for, as
+// compose files mean it.
+func (l *loader) inferKind(s *Service) {
+	if _, written := s.Keys["kind"]; written {
+		return
+	}
+	for _, other := range l.stack.Services {
+		for _, d := range other.DependsOn {
+			if d.Service == s.Name && d.Condition == Completed {
+				s.Kind = KindJob
+			}
+		}
+	}
+}
+
+func (l *loader) checkJob(s *Service) {
+	if s.Kind != KindJob {
+		return
+	}
+	path := "services." + s.Name
+	for _, key := range []string{"route", "port", "endpoints"} {
+		if p, ok := s.Keys[key]; ok {
+			l.add(p, path+"."+key, "remove it, or kind: job", "want a service, got a job: a job ends, and serves no requests")
+		}
+	}
+}
+
+func (l *loader) checkDependencies(s *Service) {
+	seen := map[string]bool{}
+	for _, d := range s.DependsOn {
+		path := d.path(s)
+		if seen[d.Service] {
+			l.add(d.Pos, path, "remove one of them", "want each dependency once, got %s twice", quote(d.Service))
+		}
+		seen[d.Service] = true
+		dep, ok := l.stack.Service(d.Service)
+		switch {
+		case !ok && d.Required:
+			l.add(d.Pos, path, l.suggest(d.Service), "want the name of a service, got %s", quote(d.Service))
+		case !ok:
+		case d.Condition == Healthy && dep.Healthcheck.Kind == ProbeNone:
+			l.add(d.Pos, path, "remove disable there, or wait for service_started", "want a service with a health check, got %s, whose check is disabled", quote(d.Service))
+		case d.Condition == Healthy && dep.Kind == KindJob:
+			l.add(d.Pos, path, "wait for service_completed_successfully", "want a service, got %s, which is a job", quote(d.Service))
+		case d.Condition == Completed && dep.Kind != KindJob:
+			l.add(d.Pos, path, "set kind: job there, or wait for service_healthy", "want a job, got %s, which never completes", quote(d.Service))
+		}
+	}
+}
+
+func (l *loader) suggest(service string) string {
+	if near := l.stack.Nearest(service); near != "" {
+		return "did you mean `" + near + "`?"
+	}
+	return ""
+}
+
+// checkCycles reports each cycle of depends_on once.
+func (l *loader) checkCycles() {
+	const open, done = 1, 2
+	state := map[string]int{}
+	var trail []string
+	var visit func(s *Service)
+	visit = func(s *Service) {
+		state[s.Name] = open
+		trail = append(trail, s.Name)
+		for _, d := range s.DependsOn {
+			dep, ok := l.stack.Service(d.Service)
+			switch {
+			case !ok || state[d.Service] == done:
+			case state[d.Service] == open:
+				l.add(d.Pos, d.path(s), "remove one of them", "the services wait for each other: %s",
+					cycle(append(slices.Clone(trail), d.Service), func(name string) string { return name }))
+			default:
+				visit(dep)
+			}
+		}
+		trail = trail[:len(trail)-1]
+		state[s.Name] = done
+	}
+	for i := range l.stack.Services {
+		if state[l.stack.Services[i].Name] == 0 {
+			visit(&l.stack.Services[i])
+		}
+	}
+}
+
+// checkNames finds services whose variables would be the same: user-api and
+// user_api both give USER_API_URL.
+func (l *loader) checkNames() {
+	first := map[string]*Service{}
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		name := strings.ReplaceAll(s.Name, "-", "_")
+		if other, ok := first[name]; ok {
+			l.add(s.Pos, "services."+s.Name, "rename one of them", "want a name whose variables are its own, got one that differs from %s, at %s, only in - and _", quote(other.Name), other.Pos)
+			continue
+		}
+		first[name] = s
+	}
+}
+
+// claim is what one place of a file wants to have for itself.
+type claim struct {
+	by  string
+	pos Pos
+}
+
+func (c claim) String() string {
+	if c.pos == (Pos{}) {
+		return c.by
+	}
+	return fmt.Sprintf("%s, at %s", c.by, c.pos)
+}
+
+func (l *loader) checkPorts() {
+	taken := map[int]claim{}
+	take := func(port int, path string, pos Pos, by string) {
+		other, ok := taken[port]
+		switch {
+		case port == 0:
+		case ok:
+			at := pos
+			if at == (Pos{}) {
+				at, other = other.pos, claim{by, pos}
+			}
+			l.add(at, path, "use another port for one of them", "want a port of its own, got %d, which is taken by %s", port, other)
+		default:
+			taken[port] = claim{by, pos}
+		}
+	}
+	g, r := l.stack.Gateway, l.stack.Registry
+	if r.Pos != (Pos{}) && r.Consul == "" { // one that was not written moves to a free port
+		take(portOf(r.Listen), "registry.listen", r.Pos, "registry.listen")
+		take(portOf(r.DNS), "registry.dns", r.Pos, "registry.dns")
+	}
+	if g.Listen != "" {
+		by := "gateway.listen"
+		if g.Pos == (Pos{}) {
+			by = "the gateway (gateway.listen is " + g.Listen + " when left out)"
+		}
+		take(portOf(g.Listen), "gateway.listen", g.Pos, by)
+	}
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		take(s.Port, "services."+s.Name+".port", s.at("port"), "services."+s.Name)
+		if s.Container != nil {
+			for _, p := range s.Container.Ports {
+				take(published(p), "services."+s.Name+".ports", s.at("ports"), "services."+s.Name)
+			}
+		}
+	}
+}
+
+func portOf(addr string) int {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// published is the host's port of compose's [address:]host:container[/protocol]; 0 for none or a range.
+func published(spec string) int {
+	spec, _, _ = strings.Cut(spec, "/")
+	parts := strings.Split(spec, ":")
+	if len(parts) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(parts[len(parts)-2])
+	return n
+}
+
+// checkRoutes finds routes to nowhere, and two that claim the same requests.
+func (l *loader) checkRoutes() {
+	first := map[string]claim{}
+	take := func(r Route, path string) {
+		for _, claimed := range r.claims() {
+			if other, ok := first[claimed]; ok {
+				l.add(r.Pos, path, "change the path, host, methods or headers of one", "want a route of its own, got %s, which is taken by %s", r.pattern(), other)
+				return
+			}
+			first[claimed] = claim{r.To, r.Pos}
+		}
+	}
+	for i, r := range l.stack.Gateway.Routes {
+		path := fmt.Sprintf("gateway.routes[%d]", i)
+		to, ok := l.stack.Service(r.To)
+		switch {
+		case r.To == "": // reported
+		case !ok:
+			l.add(r.Pos, path+".to", l.suggest(r.To), "want the name of a service, got %s", quote(r.To))
+		case to.Kind == KindJob || to.Protocol == TCP:
+			l.add(r.Pos, path+".to", "", "want a service that speaks HTTP, got %s, which does not", quote(r.To))
+		}
+		take(r, path)
+	}
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		for _, r := range s.Routes {
+			take(r, "services."+s.Name+".route")
+		}
+		if len(s.Routes) > 0 && s.Protocol == TCP {
+			l.add(s.Routes[0].Pos, "services."+s.Name+".route", "remove route, or protocol: tcp", "want a service that speaks HTTP, got protocol: tcp")
+		}
+	}
+}
+
+// claims are the sets of requests that r asks for, one a method.
+func (r Route) claims() []string {
+	methods := r.Methods
+	if len(methods) == 0 {
+		methods = []string{"*"}
+	}
+	var headers strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		fmt.Fprintf(&headers, "\n%s: %s", strings.ToLower(name), r.Headers[name])
+	}
+	var out []string
+	for _, m := range methods {
+		out = append(out, fmt.Sprintf("%s %s %s %t%s", m, r.Host, r.Path, r.Exact, headers.String()))
+	}
+	return out
+}
+
+// pattern is the route as a message shows it: "GET,POST api.localhost/x".
+func (r Route) pattern() string {
+	return strings.TrimSpace(strings.Join(r.Methods, ",") + " " + r.Host + r.Path)
+}
