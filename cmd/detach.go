@@ -64,7 +64,7 @@ func (a *app) superviseCommand() *cobra.Command {
 		Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.services = args
-			st, err := a.load(o.profiles)
+			st, err := a.load()
 			if err != nil {
 				return err
 			}

@@ -70,18 +70,36 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.PersistentFlags().StringVarP(&a.dir, "dir", "C", "", "run as if started in this folder")
-	c.PersistentFlags().StringVarP(&a.file, "file", "f", "", "the stack file (default stack.yaml, here or in a folder above)")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
 	})
-	c.AddCommand(a.commands()...)
+	c.Version = version()
+	c.SetVersionTemplate("msctl {{.Version}}\n")
+	c.TraverseChildren = true // msctl -f other.yaml logs -f
+	a.fileFlag(c, "f")
+	for _, sub := range a.commands() {
+		short := "f"
+		if sub.Flags().ShorthandLookup(short) != nil {
+			short = "" // it is the command's own, as compose's logs -f
+		}
+		a.fileFlag(sub, short)
+		c.AddCommand(sub)
+	}
 	return c
+}
+
+func (a *app) fileFlag(c *cobra.Command, short string) {
+	c.Flags().StringVarP(&a.file, "file", short, a.file, "the stack file (default stack.yaml, here or in a folder above)")
 }
 
 // commands lists every command, in the order of the help.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.upCommand(),
+		a.upCommand(), a.downCommand(), a.psCommand(), a.logsCommand(),
+		a.startCommand(), a.stopCommand(), a.restartCommand(), a.scaleCommand(), a.waitCommand(),
+		a.runCommand(), a.execCommand(), a.envCommand(), a.openCommand(),
+		a.routesCommand(), a.servicesCommand(),
+		a.configCommand(), a.schemaCommand(), a.validateCommand(), a.doctorCommand(), a.versionCommand(),
 		a.superviseCommand(),
 	}
 }

@@ -68,11 +68,11 @@ func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, 
 	case control.Apply:
 		steps, err = p.apply(ctx, act)
 	case control.Start:
-		steps, err = p.supervisor.Start(ctx, act.Services)
+		steps, err = p.supervisor.Start(ctx, p.services(act))
 	case control.Stop:
-		steps, err = p.supervisor.Stop(ctx, act.Services)
+		steps, err = p.supervisor.Stop(ctx, p.services(act))
 	case control.Restart:
-		steps, err = p.supervisor.Restart(ctx, act.Services)
+		steps, err = p.supervisor.Restart(ctx, p.services(act))
 	case control.Scale:
 		steps, err = p.supervisor.Scale(ctx, act.Replicas)
 	case control.Down:
@@ -80,12 +80,32 @@ func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, 
 	default:
 		err = usagef("unknown action %q", act.Verb)
 	}
+	if err != nil {
+		err = &exitError{code: exitCode(err), err: err} // the code travels
+	}
 	return control.Result{Steps: controlSteps(steps)}, err
+}
+
+// services are those that an action names, else all that are meant to run but
+// for jobs: those have done what they were for.
+func (p *operator) services(act control.Action) []string {
+	if len(act.Services) > 0 {
+		return act.Services
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, name := range p.names {
+		if sv, ok := p.stack.Service(name); ok && sv.Kind != stack.KindJob {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // apply loads the stack file with the caller's environment and follows it.
 func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Step, error) {
-	st, err := p.app.loadWith(act.Environ, act.Profiles)
+	st, err := p.app.loadWith(act.Environ)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +178,17 @@ func (p *operator) status() control.Status {
 func (p *operator) Environment(ctx context.Context, service string) (control.Environment, error) {
 	env, dir, err := p.supervisor.Environment(ctx, service)
 	return control.Environment{Env: env, Dir: dir}, err
+}
+
+// Routes implements control.Viewer.
+func (p *operator) Routes(context.Context) ([]control.Route, error) {
+	var out []control.Route
+	for _, r := range p.gateway.Routes() {
+		out = append(out, control.Route{
+			Pattern: r.Pattern, URL: r.URL, Service: r.Service, Strip: r.Strip, Declared: r.Declared, Ready: r.Ready, Shadowed: r.Shadowed,
+		})
+	}
+	return out, nil
 }
 
 // urls are the addresses of a service at the gateway.

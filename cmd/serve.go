@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,7 +51,10 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	}
 
 	reg := registry.New()
-	gateway := proxy.New(reg, gatewayOptions(st, store))
+	gateway := proxy.New(reg, proxy.Options{
+		Listen: ports.Listen, LastLine: func(id string) string { return strings.Join(store.Tail(id, 1), "") },
+		OnError: func(err error) { a.note("gateway: %v", err) },
+	})
 	supervisor := runtime.New(runtime.Options{
 		Registry: reg, Logs: store, Gateway: gateway, Runner: runner, Ports: leases, Environ: environ(),
 	})

@@ -34,7 +34,7 @@ func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Stor
 		}
 		return err
 	})
-	g.Go(func() error { return a.showStates(ctx, reg) })
+	g.Go(func() error { return a.tellNews(ctx, reg) })
 	return g.Wait()
 }
 
@@ -91,21 +91,34 @@ func useColor() bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// showStates prints a line whenever an instance gets somewhere.
-func (a *app) showStates(ctx context.Context, reg *registry.Registry) error {
-	last := map[string]registry.Instance{}
+// tellNews prints a line whenever an instance gets somewhere, until ctx ends
+// or the stack does.
+func (a *app) tellNews(ctx context.Context, from snapshots) error {
+	n := newsFrom(a)
 	for after := uint64(0); ; {
-		snap, err := reg.Next(ctx, after)
+		snap, err := from.Next(ctx, after)
 		if err != nil {
-			return nil //nolint:nilerr // ctx ended
+			return nil //nolint:nilerr // that is the end
 		}
 		after = snap.Revision
-		for _, i := range snap.Instances {
-			if line := news(last[i.ID], i); line != "" {
-				fmt.Fprintln(a.err, line)
-			}
-			last[i.ID] = i
+		n.tell(snap)
+	}
+}
+
+// newsTeller knows what was said of each instance last.
+type newsTeller struct {
+	app  *app
+	last map[string]registry.Instance
+}
+
+func newsFrom(a *app) *newsTeller { return &newsTeller{a, map[string]registry.Instance{}} }
+
+func (n *newsTeller) tell(snap registry.Snapshot) {
+	for _, i := range snap.Instances {
+		if line := news(n.last[i.ID], i); line != "" {
+			fmt.Fprintln(n.app.err, line)
 		}
+		n.last[i.ID] = i
 	}
 }
 

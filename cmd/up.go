@@ -57,10 +57,11 @@ applies what has changed in its file.`,
 }
 
 func (a *app) up(ctx context.Context, o upOptions) error {
-	st, err := a.load(o.profiles)
+	st, err := a.load()
 	if err != nil {
 		return err
 	}
+	a.warn(st)
 	names, err := st.Select(o.services, o.profiles, o.noDeps)
 	if err != nil {
 		return err

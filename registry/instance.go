@@ -40,25 +40,26 @@ type Exit struct {
 
 // Instance is one replica of a service, as the table has it.
 type Instance struct {
-	ID       string            `json:"id"` // "catalog-1"
-	Service  string            `json:"service"`
-	Replica  int               `json:"replica"` // from 1
-	Kind     string            `json:"kind"`    // "service" or "job"
-	Address  string            `json:"address,omitempty"`
-	State    State             `json:"state"`
-	Reason   string            `json:"reason,omitempty"` // why it is in this state, one line
-	Output   []string          `json:"output,omitempty"` // last lines, when it failed
-	Hint     string            `json:"hint,omitempty"`   // what to do about it
-	PID      int               `json:"pid,omitempty"`
-	Restarts int               `json:"restarts"`
-	Exit     *Exit             `json:"exit,omitempty"`
-	Since    time.Time         `json:"since"`            // when State was entered
-	Started  time.Time         `json:"started,omitzero"` // when the process began
-	ReadyIn  Duration          `json:"ready_in_ms,omitempty"`
-	Weight   int               `json:"weight,omitempty"`
-	Tags     []string          `json:"tags,omitempty"`
-	Meta     map[string]string `json:"meta,omitempty"`
-	External bool              `json:"external,omitempty"`
+	ID        string            `json:"id"` // "catalog-1"
+	Service   string            `json:"service"`
+	Replica   int               `json:"replica"` // from 1
+	Kind      string            `json:"kind"`    // "service" or "job"
+	Address   string            `json:"address,omitempty"`
+	State     State             `json:"state"`
+	Reason    string            `json:"reason,omitempty"` // why it is in this state, one line
+	Output    []string          `json:"output,omitempty"` // last lines, when it failed
+	Hint      string            `json:"hint,omitempty"`   // what to do about it
+	PID       int               `json:"pid,omitempty"`
+	Restarts  int               `json:"restarts"`
+	Exit      *Exit             `json:"exit,omitempty"`
+	CrashLoop bool              `json:"crash_loop,omitempty"` // it keeps ending soon after each start
+	Since     time.Time         `json:"since"`                // when State was entered
+	Started   time.Time         `json:"started,omitzero"`     // when the process began
+	ReadyIn   Duration          `json:"ready_in_ms,omitempty"`
+	Weight    int               `json:"weight,omitempty"`
+	Tags      []string          `json:"tags,omitempty"`
+	Meta      map[string]string `json:"meta,omitempty"`
+	External  bool              `json:"external,omitempty"`
 }
 
 // Duration is a time.Duration that JSON carries in milliseconds.

@@ -46,18 +46,25 @@ func withoutContract(environ []string) []string {
 	})
 }
 
-// environment is what an instance gets beside the system's variables; later
-// entries win: addresses of its dependencies, the service's own environment
-// (so that it can point CATALOG_URL elsewhere), then who and where it is.
+// environment is Environment for an instance of this stack.
 func (s *Supervisor) environment(sv *stack.Service, id string, port int) []string {
+	return Environment(s.target.stack, sv, s.Environ, id, port, s.Gateway.Edge)
+}
+
+// Environment is what an instance gets beside the system's variables; later
+// entries win: .env, addresses of its dependencies as edge knows them, the
+// service's own environment (so that it can point CATALOG_URL elsewhere), then
+// who and where it is. Environ is the system's, which wins over .env as in
+// compose; port 0 leaves PORT out.
+func Environment(st *stack.Stack, sv *stack.Service, environ []string, id string, port int, edge func(caller, callee string) (string, bool)) []string {
 	vars := map[string]string{}
 	have := map[string]bool{}
-	for _, kv := range s.Environ {
+	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		have[name] = true
 	}
-	for k, v := range s.target.stack.DotEnv {
-		if !have[k] { // compose: the shell's variables win over .env
+	for k, v := range st.DotEnv {
+		if !have[k] {
 			vars[k] = v
 		}
 	}
@@ -65,7 +72,7 @@ func (s *Supervisor) environment(sv *stack.Service, id string, port int) []strin
 		vars["PYTHONUNBUFFERED"] = "1" // or a Python service's output comes when its buffer is full
 	}
 	for _, d := range sv.DependsOn {
-		addr, ok := s.Gateway.Edge(sv.Name, d.Service)
+		addr, ok := edge(sv.Name, d.Service)
 		if !ok {
 			continue
 		}
@@ -75,12 +82,12 @@ func (s *Supervisor) environment(sv *stack.Service, id string, port int) []strin
 		}
 		name := EnvName(d.Service)
 		vars[name+"_HOST"], vars[name+"_PORT"] = host, p
-		vars[name+"_URL"] = scheme(s.target, d.Service) + addr
+		vars[name+"_URL"] = scheme(st, d.Service) + addr
 	}
 	maps.Copy(vars, sv.Environment)
 	vars["SERVICE_NAME"] = sv.Name
 	vars["INSTANCE_ID"] = id
-	vars[ports.StackEnv] = s.target.stack.Dir
+	vars[ports.StackEnv] = st.Dir
 	if port != 0 {
 		vars["PORT"] = fmt.Sprint(port)
 	}
@@ -104,8 +111,8 @@ func EnvName(service string) string {
 	}, service)
 }
 
-func scheme(t target, service string) string {
-	if sv, ok := t.service(service); ok && sv.Protocol == stack.TCP {
+func scheme(st *stack.Stack, service string) string {
+	if sv, ok := st.Service(service); ok && sv.Protocol == stack.TCP {
 		return "tcp://"
 	}
 	return "http://"

@@ -147,6 +147,10 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 	out := i.sup.Logs.Writer(i.want.Service.Name, i.want.ID)
 	defer out.Close() //nolint:errcheck // the store reports its own failures
 	spec := i.spec
+	if i.want.Service.Container != nil {
+		i.fail(errContainer)
+		return false
+	}
 	if build && !(spec.Setup.IsZero() && spec.BuildCommand.IsZero()) {
 		i.become(registry.Building, nil)
 		if err := i.sup.build(ctx, spec, out); err != nil {
@@ -220,6 +224,16 @@ func (i *instance) leave(grace time.Duration) {
 	_ = i.sup.Gateway.Drain(ctx, i.want.ID) // what is in flight after the grace period is cut off with the instance
 }
 
+// containerError: what runs is processes.
+type containerError struct{}
+
+var errContainer containerError
+
+func (containerError) Error() string { return "containers are not run by this version of msctl" }
+func (containerError) Hint() string {
+	return "give the service a command to run it as a process, or endpoints where it runs already"
+}
+
 // exit writes the end of a run at once, so that the gateway stops using it.
 func (i *instance) exit(err error, v verdict, restarts int) {
 	to := registry.Failed
@@ -239,7 +253,8 @@ func (i *instance) exit(err error, v verdict, restarts int) {
 		if err != nil || to == registry.Backoff {
 			r.Reason = reason(err)
 		}
-		if v.Loop != "" {
+		r.CrashLoop = v.Loop != ""
+		if r.CrashLoop {
 			r.Reason = v.Loop + ", last " + r.Reason
 		}
 		if v.Delay > 0 {

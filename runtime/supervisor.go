@@ -188,7 +188,7 @@ func (s *Supervisor) change(ctx context.Context, services []string, edit func(t 
 		for _, name := range services {
 			sv, ok := t.service(name)
 			if !ok {
-				return nil, fmt.Errorf("no service %q in the stack", name)
+				return nil, t.check(name)
 			}
 			edit(&t, name)
 			if n := t.replicas(sv); n > 1 && sv.Port != 0 {
@@ -199,6 +199,17 @@ func (s *Supervisor) change(ctx context.Context, services []string, edit func(t 
 	})
 }
 
+// check is the error of a name that no service has.
+func (t target) check(name string) error {
+	if t.stack == nil {
+		return errNothing
+	}
+	return t.stack.Check([]string{name})
+}
+
+// errNothing is the answer before a stack was applied.
+var errNothing = errors.New("the stack is still being started")
+
 func (t target) service(name string) (*stack.Service, bool) {
 	if t.stack == nil {
 		return nil, false
@@ -206,15 +217,18 @@ func (t target) service(name string) (*stack.Service, bool) {
 	return t.stack.Service(name)
 }
 
-// Environment is what the first instance of a service gets beside the
-// system's variables, and the folder that it runs in.
-func (s *Supervisor) Environment(ctx context.Context, service string) (env []string, dir string, err error) {
+// Environment is what an instance gets beside the system's variables, and the
+// folder that it runs in. A service's name stands for its first instance.
+func (s *Supervisor) Environment(ctx context.Context, name string) (env []string, dir string, err error) {
 	_, err = s.do(ctx, func() ([]Step, error) {
+		id, service := name+"-1", name
+		if i, ok := s.running[name]; ok {
+			id, service = name, i.want.Service.Name
+		}
 		sv, ok := s.target.service(service)
 		if !ok {
-			return nil, fmt.Errorf("no service %q in the stack", service)
+			return nil, s.target.check(name)
 		}
-		id := service + "-1"
 		port := sv.Port
 		if i, ok := s.running[id]; ok {
 			port = i.spec.Port

@@ -1,5 +1,7 @@
 package process
 
+import "github.com/msctl/msctl/stack"
+
 // toolchains says where a program that services are often written for comes from.
 var toolchains = map[string]string{
 	"python3": "install Python 3 (https://www.python.org/downloads, or your system's package python3)",
@@ -29,4 +31,15 @@ func toolchainHint(program string) string {
 		return h
 	}
 	return "install " + program + ", or correct the command"
+}
+
+// Find reports where the program of a command is, as a start in dir with env
+// would find it. The error is a *NotFoundError when it is not installed. A
+// command that needs a shell is looked at as far as its shell.
+func Find(c stack.Command, dir string, env []string) (path string, err error) {
+	args, err := argv(c, env)
+	if err != nil {
+		return "", err
+	}
+	return lookPath(args[0], dir, env)
 }

@@ -1,0 +1,142 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/stack"
+)
+
+// load reads the stack file with this process's environment.
+func (a *app) load() (*stack.Stack, error) { return a.loadWith(environ()) }
+
+// loadWith reads the stack file with the variables of environ.
+func (a *app) loadWith(environ []string) (*stack.Stack, error) {
+	st, err := stack.Load(stack.Options{Dir: a.dir, File: a.file, Environ: environ})
+	switch {
+	case errors.Is(err, stack.ErrNotFound):
+		return nil, notFound(err)
+	case err != nil:
+		return nil, &exitError{code: exitInvalid, err: err}
+	}
+	return st, nil
+}
+
+func notFound(err error) error {
+	return &exitError{code: exitInvalid, err: err, hint: "-C names the folder of the stack, -f its file"}
+}
+
+// warn prints what loading had to say.
+func (a *app) warn(st *stack.Stack) {
+	for _, w := range st.Warnings {
+		a.note("%v", w)
+	}
+	for _, s := range st.Services {
+		if len(s.Stores) > 0 {
+			a.note("%s: services.%s: stores are not provided by this version; give the service its data's address in environment", s.Stores[0].Pos, s.Name)
+		}
+	}
+}
+
+// stackDir is the folder of the stack, without reading its file.
+func (a *app) stackDir() (string, error) {
+	if a.file != "" {
+		file := a.file
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(a.dir, file)
+		}
+		return filepath.Abs(filepath.Dir(file))
+	}
+	file, err := stack.Find(a.dir)
+	if err != nil {
+		return "", notFound(err)
+	}
+	return filepath.Dir(file), nil
+}
+
+// client connects to the running stack.
+func (a *app) client() (*control.Client, error) {
+	dir, err := a.stackDir()
+	if err != nil {
+		return nil, err
+	}
+	c, err := control.Dial(dir)
+	if control.IsNotRunning(err) {
+		return nil, &exitError{code: exitFailed, err: err, hint: "msctl up starts it"}
+	}
+	return c, err
+}
+
+// client's or nil, for commands that have something to say of a stack that
+// does not run.
+func (a *app) clientIfRunning() (*control.Client, string, error) {
+	dir, err := a.stackDir()
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := control.Dial(dir)
+	if control.IsNotRunning(err) {
+		return nil, dir, nil
+	}
+	return c, dir, err
+}
+
+// completionTimeout bounds what a shell's completion waits for.
+const completionTimeout = 500 * time.Millisecond
+
+// completeServices offers the services that are not on the line yet.
+func (a *app) completeServices(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
+	defer cancel()
+	var names []string
+	if st, err := a.load(); err == nil {
+		names = st.Names()
+	} else if client, err := a.client(); err == nil { // the file is broken, but the stack runs
+		status, err := client.Status(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, s := range status.Services {
+			names = append(names, s.Name)
+		}
+	}
+	var out []string
+	for _, n := range names {
+		if !contains(args, n) {
+			out = append(out, n)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeService offers one service.
+func (a *app) completeService(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return a.completeServices(c, args, toComplete)
+}
+
+// atLeast is cobra.MinimumNArgs with an error that says what to name.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return &exitError{code: exitUsage, err: fmt.Errorf("want %s", what), hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
+	}
+}
+
+// none takes no arguments.
+func none(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &exitError{code: exitUsage, err: fmt.Errorf("want no arguments, got %q", args[0]), hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
+}

@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/registry"
+)
+
+func (a *app) waitCommand() *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:               "wait [SERVICE...]",
+		Short:             "Wait until services are ready, and jobs have completed",
+		Long:              "Wait until services are ready, and jobs have completed.\n\nThe exit code is 4 when one fails, keeps crashing or takes longer than the timeout.",
+		Example:           "  msctl wait\n  msctl wait catalog --timeout 30s",
+		ValidArgsFunction: a.completeServices,
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.wait(c.Context(), client, args, timeout)
+		},
+	}
+	c.Flags().DurationVar(&timeout, "timeout", 0, "give up after this time (0: never)")
+	return c
+}
+
+// snapshots is the registry, here or at the other end of a socket.
+type snapshots interface {
+	Next(ctx context.Context, after uint64) (registry.Snapshot, error)
+}
+
+// wait follows the stack until all of the services named, or all that are
+// meant to run, are ready or completed, and says what happens meanwhile.
+func (a *app) wait(ctx context.Context, client *control.Client, services []string, timeout time.Duration) error {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := known(status, services); err != nil {
+		return err
+	}
+	if len(services) == 0 {
+		for _, s := range status.Services {
+			if s.Selected {
+				services = append(services, s.Name)
+			}
+		}
+	}
+	return a.until(ctx, client, timeout, func(s registry.Snapshot) (waiting []string, err error) {
+		for _, name := range services {
+			for _, i := range s.Service(name) {
+				switch {
+				case i.State == registry.Ready || i.State == registry.Completed:
+				case i.State == registry.Failed || i.State == registry.Stopped || i.CrashLoop:
+					return nil, unhealthy(i)
+				default:
+					waiting = append(waiting, describe(i))
+				}
+			}
+		}
+		return waiting, nil
+	})
+}
+
+// until follows snapshots until done names nothing more to wait for, and tells
+// the news of them.
+func (a *app) until(ctx context.Context, from snapshots, timeout time.Duration, done func(registry.Snapshot) (waiting []string, err error)) error {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	news := newsFrom(a)
+	var waiting []string
+	for after := uint64(0); ; {
+		snap, err := from.Next(ctx, after)
+		if err != nil {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return &exitError{
+					code: exitUnhealthy, err: fmt.Errorf("after %s still waiting for %s", timeout, strings.Join(waiting, ", ")),
+					hint: "msctl logs shows what they write, msctl ps where they are",
+				}
+			}
+			return err
+		}
+		after = snap.Revision
+		news.tell(snap)
+		if waiting, err = done(snap); err != nil || len(waiting) == 0 {
+			return err
+		}
+	}
+}
+
+// unhealthy is the error of an instance that will not become ready by itself.
+func unhealthy(i registry.Instance) error {
+	h := i.Hint
+	if h == "" {
+		h = "msctl logs " + i.Service + " shows all that it wrote"
+	}
+	return &exitError{code: exitUnhealthy, err: fmt.Errorf("%s did not become ready: %s", i.ID, reasonOf(i)), hint: h}
+}
+
+func describe(i registry.Instance) string { return fmt.Sprintf("%s (%s)", i.ID, reasonOf(i)) }
+
+func reasonOf(i registry.Instance) string {
+	if i.Reason == "" {
+		return string(i.State)
+	}
+	return string(i.State) + ": " + firstLine(i.Reason)
+}
