@@ -1,6 +1,10 @@
 package logs
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"unicode/utf8"
+)
 
 const esc = 0x1b
 
@@ -64,4 +68,55 @@ func stripped(dst, b []byte) []byte {
 		n, _ := sequence(b[i:])
 		b = b[i+n:]
 	}
+}
+
+// maxHeld is the longest escape sequence that is kept whole at the end of a
+// piece of a line.
+const maxHeld = 256
+
+// finished returns the length of b without the escape sequence or the
+// character that it ends in the middle of.
+func finished(b []byte) int {
+	for i := max(0, len(b)-maxHeld); ; {
+		n := bytes.IndexByte(b[i:], esc)
+		if n < 0 {
+			break
+		}
+		i += n
+		if unfinished(b[i:]) {
+			return i
+		}
+		n, _ = sequence(b[i:])
+		i += n
+	}
+	for i := len(b) - 1; i >= max(0, len(b)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				return i
+			}
+			break
+		}
+	}
+	return len(b)
+}
+
+// unfinished reports whether b, which begins with an escape character, is the
+// beginning of a sequence.
+func unfinished(b []byte) bool {
+	if len(b) == 1 {
+		return true
+	}
+	var inside func(byte) bool
+	switch c := b[1]; {
+	case c == '[':
+		inside = func(c byte) bool { return c >= 0x20 && c <= 0x3f }
+	case c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_':
+		b = bytes.TrimSuffix(b, []byte{esc})
+		inside = func(c byte) bool { return c != 0x07 && c != esc && c != '\n' }
+	case c >= 0x20 && c <= 0x2f:
+		inside = func(c byte) bool { return c >= 0x20 && c <= 0x2f }
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(b[2:], func(c byte) bool { return !inside(c) })
 }

@@ -29,6 +29,114 @@ func spew(n int) {
 	w.Flush()
 }
 
+// spewer returns a pipe, and what starts the process that writes b.N lines to
+// it; that returns what waits for its end.
+func spewer(b *testing.B) (r *os.File, start func() (wait func() error)) {
+	b.Helper()
+	r, pw, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), spewLines+"="+strconv.Itoa(b.N))
+	child.Stdout = pw
+	return r, func() func() error {
+		if err := child.Start(); err != nil {
+			b.Fatal(err)
+		}
+		pw.Close()
+		return child.Wait
+	}
+}
+
+// perLine reports what a line took of time and of this process' processor time.
+func perLine(b *testing.B, began time.Time, cpu time.Duration) {
+	b.StopTimer()
+	took, cpu := time.Since(began), cpuTime()-cpu
+	b.ReportMetric(float64(b.N)/took.Seconds(), "lines/s")
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/line")
+}
+
+// BenchmarkWriter is the way of a service's output to the disk: the pipe of
+// another process, Writer, the files.
+func BenchmarkWriter(b *testing.B) {
+	s := openStore(b)
+	benchmarkSink(b, func(r *os.File) error {
+		w := s.Writer("spew", "spew-1")
+		_, err := io.Copy(w, r)
+		return errors.Join(err, w.Close())
+	})
+	if at, err := s.Seek(Query{Tail: None}); err != nil || at.At[0].Line != int64(b.N) {
+		b.Errorf("%+v, %v", at, err)
+	}
+}
+
+// BenchmarkFloor is what BenchmarkWriter would take without a store: the pipe
+// is copied to a file, through a buffer as large as the pipe.
+func BenchmarkFloor(b *testing.B) {
+	out, err := os.Create(filepath.Join(b.TempDir(), "out"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer out.Close()
+	benchmarkSink(b, func(r *os.File) error {
+		// The types are hidden: io.Copy would leave it to the system.
+		_, err := io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{r}, make([]byte, 64<<10))
+		return err
+	})
+}
+
+func benchmarkSink(b *testing.B, sink func(*os.File) error) {
+	b.Helper()
+	r, start := spewer(b)
+	defer r.Close()
+	b.SetBytes(120)
+	b.ResetTimer()
+	began, cpu := time.Now(), cpuTime()
+	wait := start()
+	err := sink(r)
+	perLine(b, began, cpu)
+	if err := errors.Join(err, wait()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkLine is a service that writes line by line.
+func BenchmarkLine(b *testing.B) {
+	s := openStore(b)
+	w := s.Writer("spew", "spew-1")
+	defer w.Close()
+	line := append(bytes.Repeat([]byte{'x'}, 119), '\n')
+	b.SetBytes(120)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Write(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStart is a first run of 100 services that each write a line.
+// start-ns is what up waits for, the rest is the saving of the drafts.
+func BenchmarkStart(b *testing.B) {
+	var start time.Duration
+	for b.Loop() {
+		s := openStore(b)
+		var writers []*Writer
+		began := time.Now()
+		for i := range 100 {
+			w := s.Writer("service"+strconv.Itoa(i), "instance"+strconv.Itoa(i))
+			io.WriteString(w, "listening\n")
+			writers = append(writers, w)
+		}
+		start += time.Since(began)
+		for _, w := range writers {
+			w.Close()
+		}
+	}
+	b.ReportMetric(float64(start.Nanoseconds())/float64(b.N), "start-ns/op")
+}
+
 // BenchmarkPath is the whole way of a service's output: the pipe of another
 // process, Writer, disk, Next, Printer, a file. One operation is one line.
 func BenchmarkPath(b *testing.B) {
@@ -38,20 +146,12 @@ func BenchmarkPath(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer out.Close()
-	r, pw, err := os.Pipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), spewLines+"="+strconv.Itoa(b.N))
-	child.Stdout = pw
+	r, start := spewer(b)
+	defer r.Close()
 	b.SetBytes(120)
 	b.ResetTimer()
 	began, cpu := time.Now(), cpuTime()
-	if err := child.Start(); err != nil {
-		b.Fatal(err)
-	}
-	pw.Close()
+	wait := start()
 	copied := make(chan error, 1)
 	go func() {
 		w := s.Writer("spew", "spew-1")
@@ -73,13 +173,10 @@ func BenchmarkPath(b *testing.B) {
 		lines = c.At[0].Line
 		batch.Release()
 	}
-	took, cpu := time.Since(began), cpuTime()-cpu
-	b.StopTimer()
-	if err := errors.Join(<-copied, child.Wait(), r.Close()); err != nil {
+	perLine(b, began, cpu)
+	if err := errors.Join(<-copied, wait()); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64(b.N)/took.Seconds(), "lines/s")
-	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/line")
 	if info, err := out.Stat(); err != nil || info.Size() != int64(b.N)*(120+int64(len("spew-1 | "))) {
 		b.Errorf("printed %d bytes for %d lines", info.Size(), b.N)
 	}

@@ -2,10 +2,8 @@ package logs
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,6 +150,15 @@ func TestFilesThatSomebodyDeletesAreDropped(t *testing.T) {
 	if err := os.RemoveAll(s.dir); err != nil {
 		t.Fatal(err)
 	}
+	filter, err := NewFilter("first", false, Unknown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []Query{{Tail: 1}, {Tail: 2}, {Tail: 1, Filter: filter}, {Since: time.Unix(0, 1)}} { // none fails
+		if _, err := s.Seek(q); err != nil {
+			t.Errorf("seek %+v: %v", q, err)
+		}
+	}
 	write(t, s, "fourth\n")
 	chunks, _, _ = readAll(t, s, Cursor{}, 1)
 	if got, want := chunkText(chunks), `catalog-1:"fourth\n"`; got != want {
@@ -247,73 +254,6 @@ func TestRotationWhileReadersFollow(t *testing.T) {
 	}
 }
 
-func TestADiskThatFailsIsReportedOnceAndMemoryGoesOn(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		block func(path string) error // make the log unwritable
-	}{
-		{"full", func(path string) error { return os.Symlink("/dev/full", path) }},
-		{"in the way", func(path string) error { return os.Mkdir(path, 0o755) }},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if _, err := os.Stat("/dev/full"); err != nil && test.name == "full" {
-				t.Skip("needs /dev/full")
-			}
-			var reports []error
-			s := openStore(t, OnError(func(err error) { reports = append(reports, err) }))
-			path := s.activePath("catalog")
-			if err := test.block(path); err != nil {
-				t.Fatal(err)
-			}
-			s = reopen(t, s, OnError(func(err error) { reports = append(reports, err) }))
-			w := s.Writer("catalog", "catalog-1")
-			defer w.Close()
-			for i := range 3 {
-				if _, err := fmt.Fprintf(w, "line %d\n", i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if len(reports) != 1 || !strings.Contains(reports[0].Error(), "catalog") {
-				t.Errorf("reported %v, want one", reports)
-			}
-			b, err := s.Next(t.Context(), Cursor{}, 1<<20)
-			if err != nil || text(b.Chunks) != "line 0\nline 1\nline 2\n" {
-				t.Fatalf("%q, %v", text(b.Chunks), err)
-			}
-			if got := s.Tail("catalog-1", 2); !slices.Equal(got, []string{"line 1", "line 2"}) {
-				t.Errorf("tail %q", got)
-			}
-			// Memory is bounded, and says what it dropped.
-			big := strings.Repeat("x", 999) + "\n"
-			for range 1000 {
-				io.WriteString(w, big)
-			}
-			b, err = s.Next(t.Context(), b.Cursor, 1<<30)
-			if err != nil || len(b.Dropped) != 1 || b.Dropped[0].Lines+int64(len(b.Chunks)) != 1000 {
-				t.Fatalf("dropped %v and read %d of 1000, %v", b.Dropped, len(b.Chunks), err)
-			}
-			if kept := len(text(b.Chunks)); kept < memorySegmentSize || kept > memorySegments*memorySegmentSize {
-				t.Errorf("kept %d bytes", kept)
-			}
-			// The disk works again.
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				t.Fatal(err)
-			}
-			w.st.writing.Lock()
-			w.st.failed = w.st.failed.Add(-diskRetry)
-			w.st.writing.Unlock()
-			io.WriteString(w, "back\n")
-			chunks, _, _ := readAll(t, s, b.Cursor, 1)
-			if text(chunks) != "back\n" {
-				t.Errorf("read %q", text(chunks))
-			}
-			if got, err := os.ReadFile(path); err != nil || string(got) != "back\n" {
-				t.Errorf("on disk: %q, %v", got, err)
-			}
-		})
-	}
-}
-
 func TestNamesOfFiles(t *testing.T) {
 	s := openStore(t)
 	for _, name := range []string{"catalog", "catalog.log", "catalog.log.7", "a b/c:d", "..", "ü", "%41"} {
@@ -390,4 +330,43 @@ func FuzzRebuild(f *testing.F) {
 			t.Errorf("covers %d of %d bytes", last.end(), len(data))
 		}
 	})
+}
+
+func TestANameThatCannotBeReadIsNotForgotten(t *testing.T) {
+	s := openStore(t)
+	write(t, s, "one\n")
+	st := s.stream("catalog")
+	h, err := st.segments[0].open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x index
+	x.reset(h.index, st.segments[0].blocks)
+	h.close() // as a rotation does
+	if name, err := st.name(&x, 1, 1); !gone(err) {
+		t.Errorf("%q, %v", name, err)
+	}
+	chunks, _, _ := readAll(t, s, Cursor{}, 1)
+	if got := chunkText(chunks); got != `catalog-1:"one\n"` {
+		t.Error(got)
+	}
+}
+
+func TestDataThatSomebodyCutsOffIsDropped(t *testing.T) {
+	s := openStore(t, WithSegments(10, 100))
+	write(t, s, "a\n", "b\n", "c\n", "another one\n")
+	if err := os.Truncate(s.retiredPath("catalog", 1), 3); err != nil {
+		t.Fatal(err)
+	}
+	chunks, dropped, _ := readAll(t, s, Cursor{}, 1)
+	if got, want := chunkText(chunks), `catalog-1:"a\n" catalog-1:"another one\n"`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	total := Drop{}
+	for _, d := range dropped {
+		total.Lines, total.Bytes = total.Lines+d.Lines, total.Bytes+d.Bytes
+	}
+	if total != (Drop{"", 2, 4}) {
+		t.Errorf("dropped %v", dropped)
+	}
 }

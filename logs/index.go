@@ -231,18 +231,22 @@ func (x *index) scan(off int64) (record, int, error) {
 	return record{}, x.blocks, nil
 }
 
-// name returns the name that begins at block i, "" when there is none.
-func (x *index) name(i int) string {
+// name returns the name that begins at block i, "" when there is none. The
+// error is that of reading.
+func (x *index) name(i int) (string, error) {
 	var name []byte
 	for ; i > 0 && i < x.blocks && len(name) < 16*nameCap; i++ {
 		b, err := x.block(i, false)
+		if err != nil && !errors.Is(err, errDamaged) {
+			return "", err
+		}
 		if err != nil || blockKind(b) != nameBlock {
-			return ""
+			break
 		}
 		name = append(name, b[8:8+b[5]]...)
 		if b[6] == 0 {
-			return string(name)
+			return string(name), nil
 		}
 	}
-	return ""
+	return "", nil
 }

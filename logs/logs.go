@@ -3,12 +3,14 @@
 //
 // # The files are the store
 //
-// Nothing is kept in memory: a reader that follows closely reads from the
-// system's page cache, which costs as little as a copy of our own would, and
-// one that is slow finds everything where a fast one did. So there is one
-// path, a service is never slowed down by who reads, and memory does not grow
-// with the number of services. Only while a disk fails does a bounded piece of
-// memory stand in for it.
+// A reader that follows closely reads from the system's page cache, which costs
+// as little as a copy of our own would, and one that is slow finds everything
+// where a fast one did. So there is one path, a service is never slowed down by
+// who reads, and memory does not grow with what is written. Only a new segment
+// is kept in memory at first, as a draft of at most 64 KiB and for a quarter of
+// a second: a service that says nothing costs no files, and one that starts does
+// not wait for them. Drafts also stand in for a disk while it fails; of those,
+// only the newest is saved when it works again.
 //
 // Each service has one log, cut into segments:
 //

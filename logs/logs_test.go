@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 		spew(n)
 		return
 	}
+	if dir := os.Getenv(storeDir); dir != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(dir))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -3,6 +3,8 @@ package logs
 import (
 	"bytes"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,9 +59,8 @@ type source struct {
 	style  []byte // what colours its text when a line begins
 
 	joined  []byte // the beginning of a line, when lines are needed whole
-	since   time.Time
-	split   bool // the line was longer than MaxLine, its beginning is dealt with
-	wanted  bool // the split line passes the filter
+	split   bool   // the line was longer than MaxLine, its beginning is dealt with
+	wanted  bool   // the split line passes the filter
 	level   Level
 	atStart bool // the unfinished line was last moved to its beginning by a carriage return
 }
@@ -117,8 +118,8 @@ func (p *Printer) Print(b Batch) error {
 // Close writes what was held back, and ends an unfinished line. The writer
 // stays open.
 func (p *Printer) Close() error {
-	for _, s := range p.sources {
-		p.release(s)
+	for _, name := range slices.Sorted(maps.Keys(p.sources)) {
+		p.release(p.sources[name])
 	}
 	p.endLine()
 	p.flush()
@@ -270,9 +271,6 @@ func (p *Printer) join(s *source, c *Chunk) {
 	for b := c.Data; len(b) > 0; {
 		i := bytes.IndexByte(b, '\n') + 1
 		if i == 0 {
-			if len(s.joined) == 0 {
-				s.since = c.Time
-			}
 			s.joined = append(s.joined, b...)
 			if len(s.joined) > MaxLine {
 				p.whole(s, s.joined)

@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -23,90 +22,6 @@ var buffers = sync.Pool{New: func() any {
 }}
 
 var readers = sync.Pool{New: func() any { return new(reader) }}
-
-// waiter is a Next that blocks.
-type waiter struct {
-	cursor Cursor
-	wake   chan struct{} // of capacity 1
-}
-
-// notify wakes those who wait for a service.
-func (s *Store) notify(service string) {
-	if s.waiting.Load() == 0 {
-		return // one that begins to wait from now on sees the chunk
-	}
-	s.waitMu.Lock()
-	defer s.waitMu.Unlock()
-	for w := range s.waiters {
-		if w.cursor.selects(service) {
-			select {
-			case w.wake <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
-func (s *Store) wait(c Cursor) *waiter {
-	w := &waiter{cursor: c, wake: make(chan struct{}, 1)}
-	s.waitMu.Lock()
-	defer s.waitMu.Unlock()
-	s.waiters[w] = struct{}{}
-	s.waiting.Store(int32(len(s.waiters)))
-	return w
-}
-
-func (s *Store) leave(w *waiter) {
-	s.waitMu.Lock()
-	defer s.waitMu.Unlock()
-	delete(s.waiters, w)
-	s.waiting.Store(int32(len(s.waiters)))
-}
-
-// Next returns what the selected services wrote after c: at least one chunk
-// (or a report of dropped ones), then more while they are within max bytes in
-// all. Chunks are in the order of their times, those of an instance always as
-// they were written. It blocks until there is something; io.EOF says that
-// nothing will come: the cursor's Until has passed, or the store is read-only
-// and at its end. When ctx is done, Next still returns what there is, and the
-// error of ctx when there is nothing.
-//
-// A reader may be as slow as it likes: nobody waits for it. What was deleted
-// before it came is counted in Dropped.
-func (s *Store) Next(ctx context.Context, c Cursor, max int) (Batch, error) {
-	if b, err := s.read(c, max); err != nil || !b.empty() {
-		return b, err
-	}
-	if s.readOnly {
-		return Batch{}, io.EOF
-	}
-	w := s.wait(c)
-	defer s.leave(w)
-	var until <-chan time.Time
-	if !c.Until.IsZero() {
-		t := time.NewTimer(time.Until(c.Until) + 1)
-		defer t.Stop()
-		until = t.C
-	}
-	for ended := false; ; {
-		b, err := s.read(c, max)
-		switch {
-		case err != nil || !b.empty():
-			return b, err
-		case ended:
-			return Batch{}, io.EOF
-		case ctx.Err() != nil:
-			return Batch{}, ctx.Err()
-		}
-		select {
-		case <-w.wake:
-		case <-until:
-			ended = true // what came before it is still read
-		case <-ctx.Done():
-			return Batch{}, ctx.Err()
-		}
-	}
-}
 
 func (b *Batch) empty() bool { return len(b.Chunks) == 0 && len(b.Dropped) == 0 }
 
@@ -374,11 +289,15 @@ func (r *reader) take(b *Batch, ahead int, alone bool) error {
 		buf = buf[:got]
 		r.window, r.began = buf, off
 	}
+	name, err := r.st.name(&r.index, r.seg.seq, r.rec.name)
+	if err != nil {
+		return err
+	}
 	data := r.window[off-r.began:][:n:n]
 	b.Chunks = append(b.Chunks, Chunk{
 		Time:      time.Unix(0, r.rec.time),
 		Service:   r.st.service,
-		Instance:  r.st.name(&r.index, r.seg.seq, r.rec.name),
+		Instance:  name,
 		Data:      data,
 		Partial:   r.rec.flags&flagPartial != 0,
 		Continued: r.rec.flags&flagContinued != 0,
@@ -399,15 +318,28 @@ func (st *stream) segmentAt(offset int64) (segment, handle, error) {
 	if g.size == 0 {
 		return g, handle{}, nil
 	}
-	h, err := g.open()
-	if now := st.holding(offset); now.seq != g.seq || now.path != g.path {
-		h.close()
-		return segment{}, h, os.ErrClosed // the name may be another segment's by now
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = errDeleted
-	}
+	h, err := st.open(g)
 	return g, h, err
+}
+
+// open opens a segment. The error is os.ErrClosed when it is not where it was
+// any more, and errDeleted when it should be.
+func (st *stream) open(g segment) (handle, error) {
+	h, err := g.open()
+	if g.path == "" {
+		return h, err
+	}
+	st.mu.Lock()
+	moved := !slices.ContainsFunc(st.segments, func(now segment) bool { return now.seq == g.seq && now.path == g.path })
+	st.mu.Unlock()
+	switch {
+	case moved:
+		h.close()
+		return handle{}, os.ErrClosed // the name may be another segment's by now
+	case errors.Is(err, fs.ErrNotExist):
+		return handle{}, errDeleted
+	}
+	return h, err
 }
 
 // holding returns the segment that holds a place or the first after it.
@@ -422,19 +354,23 @@ func (st *stream) holding(offset int64) segment {
 }
 
 // name returns the instance whose name begins at a block of a segment's index.
-func (st *stream) name(x *index, seq int, block uint32) string {
+func (st *stream) name(x *index, seq int, block uint32) (string, error) {
 	if block == 0 {
-		return ""
+		return "", nil
 	}
 	key := nameKey{seq, block}
 	st.mu.Lock()
 	name, ok := st.named[key]
 	st.mu.Unlock()
-	if !ok {
-		name = x.name(int(block))
-		st.mu.Lock()
-		st.named[key] = name
-		st.mu.Unlock()
+	if ok {
+		return name, nil
 	}
-	return name
+	name, err := x.name(int(block))
+	if err != nil {
+		return "", err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.named[key] = name
+	return name, nil
 }

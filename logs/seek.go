@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Query says what of the logs is wanted. The zero Query is all of it.
@@ -20,6 +18,10 @@ type Query struct {
 
 // None as a Query's Tail begins at the end: only what is written from now on.
 const None = -1
+
+// retries is how often a search begins again because segments were renamed or
+// deleted meanwhile.
+const retries = 8
 
 // Seek returns where to begin reading for q. However large the logs are, that
 // takes a few system calls for each service; only a Filter with a Tail
@@ -37,7 +39,7 @@ func (s *Store) Seek(q Query) (Cursor, error) {
 			s.onError(err)
 		}
 		m, err := st.seek(q)
-		for try := 0; gone(err) && try < 8; try++ { // a rotation got in between
+		for try := 0; gone(err) && try < retries; try++ { // a rotation got in between
 			m, err = st.seek(q)
 		}
 		if err != nil {
@@ -103,7 +105,7 @@ func (s *searcher) open(g segment) error {
 	s.files.close()
 	s.window, s.seg = nil, g
 	var err error
-	if s.files, err = g.open(); err != nil {
+	if s.files, err = s.st.open(g); err != nil {
 		return err
 	}
 	s.index.reset(s.files.index, g.blocks)
@@ -178,10 +180,10 @@ func (s *searcher) byLine(line int64) (mark, error) {
 	}
 }
 
-// ignoreDamage makes the beginning of a segment the answer of a search in a
-// damaged index: rather too much than an error.
+// ignoreDamage makes the beginning of a segment the answer of a search in one
+// that is damaged or that somebody deleted: rather too much than an error.
 func ignoreDamage(m, base mark, err error) (mark, error) {
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) || errors.Is(err, errDeleted) {
 		return base, nil
 	}
 	return m, err
@@ -198,7 +200,9 @@ func (s *searcher) prev() (record, error) {
 			last := len(s.segments) - 1
 			g := s.segments[last]
 			s.segments = s.segments[:last]
-			if err := s.open(g); err != nil {
+			if err := s.open(g); errors.Is(err, errDeleted) {
+				continue
+			} else if err != nil {
 				return record{}, err
 			}
 		}
@@ -265,66 +269,4 @@ func (s *searcher) byMatch(f *Filter, n int, start, end mark) (mark, error) {
 			return m, err
 		}
 	}
-}
-
-// What Tail returns at most: it goes into reports.
-const (
-	tailBytes = 64 << 10
-	tailLine  = 1 << 10
-)
-
-// Tail returns the last n lines that an instance wrote since its newest Writer
-// was made, unfinished ones included, without their newlines and as plain
-// text; long lines are cut to 1 KiB.
-func (s *Store) Tail(instance string, n int) []string {
-	s.mu.Lock()
-	w := s.instances[instance]
-	s.mu.Unlock()
-	if w == nil {
-		return nil
-	}
-	w.mu.Lock()
-	text := slices.Clone(w.buf[min(w.start, len(w.buf)):min(w.end, len(w.buf))])
-	w.mu.Unlock()
-	search := searcher{st: w.st, segments: w.st.snapshot()}
-	defer search.files.close()
-	for bytes.Count(text, []byte{'\n'}) <= n && len(text) < tailBytes {
-		c, err := search.prev()
-		if err != nil || c.length == 0 || search.seg.base.offset+int64(c.offset) < w.from.offset {
-			break
-		}
-		if w.st.name(&search.index, search.seg.seq, c.name) != instance {
-			continue
-		}
-		b, err := search.read(c)
-		if err != nil {
-			break
-		}
-		text = append(slices.Clone(b[max(0, len(b)-tailBytes):]), text...)
-	}
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	lines = lines[max(0, len(lines)-n):]
-	for i, l := range lines {
-		lines[i] = plain(l)
-	}
-	if len(lines) == 1 && lines[0] == "" {
-		return nil
-	}
-	return lines
-}
-
-// plain makes a line of output fit for a report.
-func plain(l string) string {
-	l = string(stripped(nil, []byte(strings.TrimSuffix(l, "\r"))))
-	if i := strings.LastIndexByte(l, '\r'); i >= 0 {
-		l = l[i+1:]
-	}
-	if len(l) > tailLine {
-		cut := tailLine
-		for cut > 0 && !utf8.RuneStart(l[cut]) {
-			cut--
-		}
-		l = l[:cut] + "…"
-	}
-	return strings.ToValidUTF8(l, "\uFFFD")
 }

@@ -202,7 +202,7 @@ func (r *rebuilder) keep(c record) {
 	if c.name != 0 {
 		at, ok := r.names[c.name]
 		if !ok {
-			if name := r.old.name(int(c.name)); name != "" {
+			if name, _ := r.old.name(int(c.name)); name != "" { // it is read from memory
 				at = uint32(len(r.out) / blockSize)
 				r.out = appendName(r.out, name)
 			}

@@ -2,7 +2,9 @@ package logs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,8 +17,9 @@ import (
 )
 
 // Store is the logs of a stack. All methods may be called from any goroutine.
-// It starts nothing and holds no file open but those of services that have a
-// writer, so there is nothing to close.
+// It starts nothing and holds no file open but for services that have a writer,
+// so there is nothing to close but the writers: the last of a service leaves all
+// of its log on disk.
 type Store struct {
 	dir          string
 	readOnly     bool
@@ -45,8 +48,8 @@ func WithSegments(size int64, count int) Option {
 }
 
 // OnError is told when a log cannot be written: once for each cause and
-// service, and again when it fails after it had worked. It is called by the
-// goroutine that writes, and must not block.
+// service, and again when it fails after it had worked. It is called from any
+// goroutine, and must not block.
 func OnError(f func(error)) Option {
 	return func(s *Store) { s.onError = f }
 }
@@ -60,8 +63,10 @@ func Open(dir string, opts ...Option) (*Store, error) {
 	return open(dir, false, opts)
 }
 
-// OpenReadOnly opens logs that no process writes any more: Next returns io.EOF
-// at their end. A folder that does not exist holds no logs.
+// OpenReadOnly opens what logs have on disk when they are first used: Next
+// returns io.EOF at its end. It is meant for logs that no process writes any
+// more; what one writes is on disk within a second, but when it also rotates
+// them, reading may fail. A folder that does not exist holds no logs.
 func OpenReadOnly(dir string) (*Store, error) {
 	return open(dir, true, nil)
 }
@@ -152,6 +157,9 @@ func (st *stream) load() error {
 		g := &st.segments[i]
 		if err := g.load(prev, !st.store.readOnly); err != nil {
 			*g = segment{seq: g.seq, path: g.path, indexPath: g.indexPath, base: prev}
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // it was deleted since the store was opened
+			}
 			failed = fmt.Errorf("read the log of %s: %w", st.service, err)
 		}
 		prev = g.end()

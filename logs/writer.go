@@ -31,7 +31,8 @@ const (
 
 // Writer takes the output of one instance. One goroutine may write at a time;
 // Close may be called from any. Writing blocks only for the disk and never
-// fails because of it.
+// fails because of it. What is written can be read from the store at once; it
+// is on disk within a second, and when Close returns.
 type Writer struct {
 	st       *stream
 	instance string
@@ -43,8 +44,10 @@ type Writer struct {
 	scanned    int  // buf[start:scanned] has no newline
 	began      bool // part of the line is already written
 	arrived    time.Time
-	idle       *time.Timer
 	closed     bool
+
+	idle alarm // for a line that stays unfinished
+	save alarm // for a draft
 }
 
 // Writer returns a writer for what an instance of a service writes. It must be
@@ -178,42 +181,43 @@ func (w *Writer) drain() {
 	}
 	w.scanned = w.end
 	if w.end-w.start > MaxLine {
-		w.flush()
+		w.flush(finished(w.buf[w.start:w.end]))
 	}
 	if w.start < w.end {
 		w.arrived = time.Now()
-		w.watch(w.st.store.idle)
+		w.idle.in(w.st.store.idle, w.expire)
 	}
 }
 
-// watch has a partial line written when nothing more comes.
-func (w *Writer) watch(after time.Duration) {
-	if w.idle == nil {
-		w.idle = time.AfterFunc(after, w.expire)
-		return
-	}
-	w.idle.Reset(after)
-}
-
-// expire writes the partial line that has been pending for long enough.
+// expire writes the partial line that has been pending for long enough, but
+// for an escape sequence or a character that is not complete: that is given as
+// much time again.
 func (w *Writer) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || w.start == w.end {
 		return
 	}
-	if left := w.st.store.idle - time.Since(w.arrived); left > 0 {
-		w.watch(left)
+	idle := w.st.store.idle
+	if left := idle - time.Since(w.arrived); left > 0 {
+		w.idle.in(left, w.expire)
 		return
 	}
-	w.flush()
+	n := finished(w.buf[w.start:w.end])
+	if n == 0 {
+		n = w.end - w.start
+	}
+	if w.flush(n); w.start < w.end {
+		w.arrived = time.Now()
+		w.idle.in(idle, w.expire)
+	}
 }
 
-// flush writes what is pending, complete or not.
-func (w *Writer) flush() {
-	if w.start < w.end {
-		w.put(w.buf[w.start:w.end])
-		w.start = w.end
+// flush writes the first n bytes that are pending, complete or not.
+func (w *Writer) flush(n int) {
+	if n > 0 {
+		w.put(w.buf[w.start : w.start+n])
+		w.start += n
 	}
 }
 
@@ -226,7 +230,15 @@ func (w *Writer) put(b []byte) {
 	if w.began {
 		flags |= flagPartial
 	}
-	w.st.append(w.instance, flags, b)
+	if w.st.append(w.instance, flags, b) {
+		w.save.in(draftAfter, w.saveDraft)
+	}
+}
+
+func (w *Writer) saveDraft() {
+	if !w.st.flush(false) {
+		w.save.in(diskRetry, w.saveDraft)
+	}
 }
 
 // Close writes a partial line. It does not wait for a ReadFrom.
@@ -236,12 +248,12 @@ func (w *Writer) Close() error {
 		w.mu.Unlock()
 		return os.ErrClosed
 	}
-	w.flush()
-	w.closed, w.buf = true, nil
-	if w.idle != nil {
-		w.idle.Stop()
-	}
+	w.flush(w.end - w.start)
+	w.closed, w.buf, w.start, w.end = true, nil, 0, 0
 	w.mu.Unlock()
+	w.idle.stop()
+	w.save.stop()
+	w.st.flush(true)
 
 	w.st.writing.Lock()
 	defer w.st.writing.Unlock()
