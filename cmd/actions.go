@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +96,11 @@ func (a *app) act(ctx context.Context, action control.Action, noWait bool) error
 		a.printControlSteps(result.Steps)
 		return nil
 	}
-	return a.until(ctx, client, 0, func(now registry.Snapshot) (waiting []string, err error) {
+	news := newsFrom(a).after(before)
+	news.only = func(i registry.Instance) bool {
+		return slices.ContainsFunc(result.Steps, func(s control.Step) bool { return s.Instance == i.ID })
+	}
+	return until(ctx, client, news, 0, func(now registry.Snapshot) (waiting []string, err error) {
 		for _, step := range result.Steps {
 			was, _ := before.Instance(step.Instance)
 			is, there := now.Instance(step.Instance)

@@ -68,11 +68,22 @@ func (a *app) root() *cobra.Command {
 		Short:         "Run microservices on one machine: processes, registry, gateway and logs from one file",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			e := &exitError{code: exitUsage, err: fmt.Errorf("unknown command %q", args[0]), hint: "msctl --help lists the commands"}
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				e.hint = "did you mean " + near[0] + "?"
+			}
+			return e
+		},
 	}
 	c.PersistentFlags().StringVarP(&a.dir, "dir", "C", "", "run as if started in this folder")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
 	})
+	c.SuggestionsMinimumDistance = 2
 	c.Version = version()
 	c.SetVersionTemplate("msctl {{.Version}}\n")
 	c.TraverseChildren = true // msctl -f other.yaml logs -f

@@ -103,12 +103,12 @@ func (a *app) printInstances(instances []registry.Instance) {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "INSTANCE\tSTATE\tSINCE\tRESTARTS\tPID\tADDRESS\tREASON")
 	for _, i := range instances {
-		pid, addr := "-", i.Address
+		pid, addr := "-", "-"
 		if i.PID != 0 {
 			pid = strconv.Itoa(i.PID)
 		}
-		if addr == "" {
-			addr = "-"
+		if i.Address != "" && i.State.Running() {
+			addr = i.Address
 		}
 		line := fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s\t%s", i.ID, i.State, ago(i.Since), i.Restarts, pid, addr, firstLine(i.Reason))
 		fmt.Fprintln(w, strings.TrimRight(line, "\t "))

@@ -109,12 +109,24 @@ func (a *app) tellNews(ctx context.Context, from snapshots) error {
 type newsTeller struct {
 	app  *app
 	last map[string]registry.Instance
+	only func(registry.Instance) bool // nil tells of all
 }
 
-func newsFrom(a *app) *newsTeller { return &newsTeller{a, map[string]registry.Instance{}} }
+func newsFrom(a *app) *newsTeller { return &newsTeller{app: a, last: map[string]registry.Instance{}} }
+
+// after takes what snap says as told.
+func (n *newsTeller) after(snap registry.Snapshot) *newsTeller {
+	for _, i := range snap.Instances {
+		n.last[i.ID] = i
+	}
+	return n
+}
 
 func (n *newsTeller) tell(snap registry.Snapshot) {
 	for _, i := range snap.Instances {
+		if n.only != nil && !n.only(i) {
+			continue
+		}
 		if line := news(n.last[i.ID], i); line != "" {
 			fmt.Fprintln(n.app.err, line)
 		}

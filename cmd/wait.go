@@ -55,7 +55,9 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 			}
 		}
 	}
-	return a.until(ctx, client, timeout, func(s registry.Snapshot) (waiting []string, err error) {
+	news := newsFrom(a)
+	news.only = func(i registry.Instance) bool { return contains(services, i.Service) }
+	return until(ctx, client, news, timeout, func(s registry.Snapshot) (waiting []string, err error) {
 		for _, name := range services {
 			for _, i := range s.Service(name) {
 				switch {
@@ -71,15 +73,14 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 	})
 }
 
-// until follows snapshots until done names nothing more to wait for, and tells
-// the news of them.
-func (a *app) until(ctx context.Context, from snapshots, timeout time.Duration, done func(registry.Snapshot) (waiting []string, err error)) error {
+// until follows snapshots, and tells the news of them, until done names
+// nothing more to wait for. Timeout 0 is none.
+func until(ctx context.Context, from snapshots, news *newsTeller, timeout time.Duration, done func(registry.Snapshot) (waiting []string, err error)) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	news := newsFrom(a)
 	var waiting []string
 	for after := uint64(0); ; {
 		snap, err := from.Next(ctx, after)

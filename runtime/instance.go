@@ -41,6 +41,9 @@ func (i *instance) stop(remove, hurry bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopping, i.removed, i.hurry = true, remove, hurry
+	if i.ended && i.removed {
+		i.sup.Registry.Delete(i.row.ID) // run would, and is over
+	}
 }
 
 // existing describes the instance for plan; gone says that it has left the table.

@@ -171,6 +171,34 @@ func (f *fixture) state(id string, s registry.State) registry.Instance {
 	return f.until(id, func(i registry.Instance) bool { return i.State == s })
 }
 
+func TestWhatHasFailedLeavesWithItsService(t *testing.T) {
+	f := supervise(t)
+	f.runner.programs["broken"] = func(context.Context, Spec, io.Writer) error { return &ExitError{Code: 1} }
+	f.runner.programs["idle"] = func(ctx context.Context, _ Spec, _ io.Writer) error {
+		<-ctx.Done()
+		return nil
+	}
+	broken := service("broken", "broken")
+	broken.Restart = stack.Restart{Mode: stack.RestartNo}
+	st := f.up(broken, service("idle", "idle"))
+	f.state("broken-1", registry.Failed)
+	f.state("idle-1", registry.Ready)
+	st.Services = st.Services[1:]
+	f.apply(st)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for after := uint64(0); ; {
+		s, err := f.Registry.Next(ctx, after)
+		if err != nil {
+			t.Fatalf("the failed instance is still there: %+v", f.Registry.Snapshot())
+		}
+		if _, ok := s.Instance("broken-1"); !ok {
+			return
+		}
+		after = s.Revision
+	}
+}
+
 func TestDependenciesOrderStartAndStop(t *testing.T) {
 	f := supervise(t)
 	release := make(chan struct{})

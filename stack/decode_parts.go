@@ -148,7 +148,7 @@ func (l *loader) checkWork(s *Service) {
 	switch {
 	case len(is) == 2, len(s.Endpoints) > 0 && !s.Command.IsZero():
 		l.add(s.Keys["endpoints"], path+".endpoints", "what has endpoints runs elsewhere: remove the rest", "want endpoints alone, got a command, image or build beside them")
-	case len(is) == 0 && s.Command.IsZero():
+	case len(is) == 0 && s.Command.IsZero() && !l.unknownKey(path): // which may be the one
 		l.add(s.Pos, path, "", "want a command (a process), image or build (a container) or endpoints (it runs elsewhere), got none")
 	}
 	if s.Container != nil || len(s.Endpoints) > 0 || s.Command.IsZero() {
@@ -161,6 +161,13 @@ func (l *loader) checkWork(s *Service) {
 	if len(s.Endpoints) > 0 && s.Port != 0 {
 		l.add(s.Keys["port"], path+".port", "remove it", "want no port: the endpoints have theirs")
 	}
+}
+
+// unknownKey reports whether a mapping has a key that it should not have.
+func (l *loader) unknownKey(path string) bool {
+	return slices.ContainsFunc(l.errors, func(e *Error) bool {
+		return strings.HasPrefix(e.Path, path+".") && strings.HasPrefix(e.Text, wantKnownKey)
+	})
 }
 
 // at is the place of a key of s, or of s where it was not written.
