@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/msctl/msctl/registry"
+)
+
+func TestRoundRobinIsEvenAndSmooth(t *testing.T) {
+	for _, c := range []struct {
+		weights []int
+		want    string
+	}{
+		{[]int{0, 0, 0}, "abcabcabc"},
+		{[]int{5, 1, 1}, "aabacaaaabacaa"}, // nginx's example
+		{[]int{2, 1}, "abaaba"},
+	} {
+		p := &pool{changed: make(chan struct{})}
+		var in []registry.Instance
+		for n, w := range c.weights {
+			in = append(in, registry.Instance{ID: string(rune('a' + n)), Address: "x", State: registry.Ready, Weight: w})
+		}
+		p.update(in, time.Now())
+		var got strings.Builder
+		for range c.want {
+			e, _ := p.take(nil)
+			got.WriteString(e.instance)
+		}
+		if got.String() != c.want {
+			t.Errorf("weights %v: %s, want %s", c.weights, &got, c.want)
+		}
+	}
+}
+
+func TestOnlyReadyInstancesTakeRequests(t *testing.T) {
+	w := begin(t, declare(t, service("api")), Options{})
+	w.put("api-1", says(t, "one"), registry.Ready)
+	w.put("api-2", says(t, "two"), registry.Ready)
+	w.put("api-3", says(t, "three"), registry.Unready)
+	seen := map[string]int{}
+	for range 10 {
+		_, body, _ := w.get("api.localhost", "/")
+		seen[body]++
+	}
+	if seen["one"] != 5 || seen["two"] != 5 {
+		t.Errorf("answers: %v", seen)
+	}
+	w.put("api-1", says(t, "one"), registry.Draining)
+	for range 4 {
+		if _, body, _ := w.get("api.localhost", "/"); body != "two" {
+			t.Errorf("%s answered", body)
+		}
+	}
+}
+
+func TestWeightsCount(t *testing.T) {
+	w := begin(t, declare(t, service("api")), Options{})
+	w.put("api-1", says(t, "one"), registry.Ready, weighing(3))
+	w.put("api-2", says(t, "two"), registry.Ready)
+	seen := map[string]int{}
+	for range 40 {
+		_, body, _ := w.get("api.localhost", "/")
+		seen[body]++
+	}
+	if seen["one"] != 30 || seen["two"] != 10 {
+		t.Errorf("answers: %v", seen)
+	}
+}
+
+func TestAnotherInstanceTakesWhatOneRefused(t *testing.T) {
+	w := begin(t, declare(t, service("api")), Options{})
+	w.put("api-1", nobody(t), registry.Ready)
+	w.put("api-2", upstream(t, func(w http.ResponseWriter, r *http.Request) { echo(w, r) }), registry.Ready)
+	for range 6 {
+		r := w.request("POST", "api.localhost", "/", strings.NewReader("a body that must not be lost"))
+		if code, body, _ := w.do(r); code != 200 || body != "a body that must not be lost" {
+			t.Errorf("%d %q", code, body)
+		}
+	}
+}
+
+// The deadlines of waiting, without waiting.
+func TestHowLongARequestWaits(t *testing.T) {
+	ready := func(s registry.State) []registry.Instance {
+		return []registry.Instance{{ID: "api-1", Service: "api", Address: "127.0.0.1:1", State: s}}
+	}
+	for _, c := range []struct {
+		name  string
+		steps []registry.State
+		want  time.Duration
+	}{
+		{"never had an instance", nil, 0},
+		{"failed before anybody asked", []registry.State{registry.Failed}, 0},
+		{"starts", []registry.State{registry.Starting}, DefaultHold},
+		{"is in backoff", []registry.State{registry.Ready, registry.Backoff}, DefaultHold},
+		{"has just been stopped", []registry.State{registry.Ready, registry.Stopped}, restartGap},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{})}
+				for _, s := range c.steps {
+					p.update(ready(s), time.Now())
+				}
+				began := time.Now()
+				_, err := (&pass{pool: p}).Next(t.Context(), nil)
+				if took := time.Since(began); err == nil || took != c.want {
+					t.Errorf("%v after %s, want %s", err, took, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAReadyInstanceThatRefusesIsWaitedForABit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{})}
+		p.update([]registry.Instance{{ID: "api-1", Address: "127.0.0.1:1", State: registry.Ready}}, time.Now())
+		w := &pass{pool: p}
+		if _, err := w.Next(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err := w.Next(t.Context(), http.ErrServerClosed)
+		if took := time.Since(began); err == nil || took != settle || !strings.Contains(err.Error(), "api-1") {
+			t.Errorf("%v after %s", err, took)
+		}
+		w.Done()
+		if n := p.all[0].flight.Count(); n != 0 {
+			t.Errorf("%d in flight", n)
+		}
+	})
+}
