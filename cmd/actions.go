@@ -100,7 +100,7 @@ func (a *app) act(ctx context.Context, action control.Action, noWait bool) error
 	news.only = func(i registry.Instance) bool {
 		return slices.ContainsFunc(result.Steps, func(s control.Step) bool { return s.Instance == i.ID })
 	}
-	return until(ctx, client, news, 0, func(now registry.Snapshot) (waiting []string, err error) {
+	return waitUntil(ctx, client, news, 0, func(now registry.Snapshot) (waiting []string, err error) {
 		for _, step := range result.Steps {
 			was, _ := before.Instance(step.Instance)
 			is, there := now.Instance(step.Instance)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/msctl/msctl/control"
 	"github.com/msctl/msctl/runtime/process"
 	"github.com/msctl/msctl/stack"
 )
@@ -80,16 +79,6 @@ func (a *app) superviseCommand() *cobra.Command {
 	f.BoolVar(&o.noDeps, "no-deps", false, "")
 	f.BoolVar(&o.noWatch, "no-watch", false, "")
 	return c
-}
-
-// dialRunning connects to the stack of this folder; ok is false when it does
-// not run.
-func dialRunning(dir string) (c *control.Client, ok bool, err error) {
-	c, err = control.Dial(dir)
-	if control.IsNotRunning(err) {
-		return nil, false, nil
-	}
-	return c, err == nil, err
 }
 
 // sweepStale ends what a killed msctl left of the stack in dir.

@@ -80,17 +80,22 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	run(runner.Guard)
 	run(gateway.Run)
 	run(server.Run)
-	if !o.background {
-		run(func(ctx context.Context) error { return a.show(ctx, reg, store, o, stop) })
-	}
 	g.Go(func() error {
 		defer release()
 		return supervisor.Run(user)
 	})
 
-	if err = op.begin(user, st, names); err != nil {
+	cursor, err := store.Seek(logs.Query{Tail: logs.None})
+	if err == nil {
+		err = op.begin(user, st, names)
+	}
+	if err != nil {
 		stop(err)
-	} else if !o.noWatch {
+	}
+	if err == nil && !o.background {
+		run(func(ctx context.Context) error { return a.show(ctx, reg, store, cursor, o, stop) })
+	}
+	if err == nil && !o.noWatch {
 		g.Go(func() error { return watch.Files(user, op.files, func() { op.reload(user) }) })
 	}
 	if ended := g.Wait(); ended != nil {

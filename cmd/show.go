@@ -19,13 +19,9 @@ import (
 const showBatch = 1 << 20
 
 // show prints a stack of this process until ctx is done: what the services
-// write on stdout, and what becomes of them on stderr. When stdout can take no
+// write from cursor on to stdout, and what becomes of them on stderr. When stdout can take no
 // more (its reader has gone), it ends the stack with stop.
-func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, o upOptions, stop context.CancelCauseFunc) error {
-	cursor, err := store.Seek(logs.Query{Tail: logs.None})
-	if err != nil {
-		return err
-	}
+func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, cursor logs.Cursor, o upOptions, stop context.CancelCauseFunc) error {
 	var g errgroup.Group
 	g.Go(func() error {
 		err := a.showOutput(ctx, store, cursor, o)
@@ -174,7 +170,11 @@ func what(was, is registry.Instance) string {
 		return "is building"
 	case registry.Stopped:
 		return "is stopped"
-	case registry.Starting, registry.Pending:
+	case registry.Pending:
+		if was.State != registry.Pending || was.Reason == "" {
+			return is.Reason // what it waits for first; the rest of it is in ps
+		}
+	case registry.Starting:
 		return is.Reason
 	}
 	return ""

@@ -57,7 +57,7 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 	}
 	news := newsFrom(a)
 	news.only = func(i registry.Instance) bool { return contains(services, i.Service) }
-	return until(ctx, client, news, timeout, func(s registry.Snapshot) (waiting []string, err error) {
+	return waitUntil(ctx, client, news, timeout, func(s registry.Snapshot) (waiting []string, err error) {
 		for _, name := range services {
 			for _, i := range s.Service(name) {
 				switch {
@@ -73,9 +73,9 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 	})
 }
 
-// until follows snapshots, and tells the news of them, until done names
+// waitUntil follows snapshots, and tells the news of them, until done names
 // nothing more to wait for. Timeout 0 is none.
-func until(ctx context.Context, from snapshots, news *newsTeller, timeout time.Duration, done func(registry.Snapshot) (waiting []string, err error)) error {
+func waitUntil(ctx context.Context, from snapshots, news *newsTeller, timeout time.Duration, done func(registry.Snapshot) (waiting []string, err error)) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)

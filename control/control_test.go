@@ -197,7 +197,7 @@ func TestTheEndOfTheStackEndsAWait(t *testing.T) {
 func TestLogsAreStreamed(t *testing.T) {
 	f := serve(t, t.TempDir())
 	w := f.logs.Writer("web", "web-1")
-	defer w.Close() //nolint:errcheck // the test ends
+	defer w.Close()
 	say := func(line string) {
 		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			t.Error(err)

@@ -51,6 +51,7 @@ func spewer(b *testing.B) (r *os.File, start func() (wait func() error)) {
 
 // perLine reports what a line took of time and of this process' processor time.
 func perLine(b *testing.B, began time.Time, cpu time.Duration) {
+	b.Helper()
 	b.StopTimer()
 	took, cpu := time.Since(began), cpuTime()-cpu
 	b.ReportMetric(float64(b.N)/took.Seconds(), "lines/s")

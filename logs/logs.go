@@ -52,16 +52,16 @@ import (
 	"time"
 )
 
-const (
-	// MaxLine is the longest line that is kept whole. A longer one is passed
-	// on in pieces, verbatim.
-	MaxLine = 1 << 20
+// MaxLine is the longest line that is kept whole. A longer one is passed on in
+// pieces, verbatim.
+const MaxLine = 1 << 20
 
+const (
 	// DefaultSegmentSize and DefaultSegments bound a service's log to 256 MiB:
 	// about two million lines, and a reader may be that far behind. The whole
 	// of it can be searched in a second.
 	DefaultSegmentSize = 64 << 20
-	DefaultSegments    = 4
+	DefaultSegments    = 4 // the newest and three before it
 )
 
 // Chunk is a piece of an instance's output: complete lines, each with its

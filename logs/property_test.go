@@ -27,6 +27,7 @@ func TestAReaderLosesNothing(t *testing.T) {
 }
 
 func loseNothing(t *testing.T, seed uint64) {
+	t.Helper()
 	s := openStore(t, WithSegments(int64(5000+seed*40_000), 1000))
 	want, left := map[string][]byte{}, 0
 	var writers sync.WaitGroup

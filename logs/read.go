@@ -27,7 +27,7 @@ func (b *Batch) empty() bool { return len(b.Chunks) == 0 && len(b.Dropped) == 0 
 
 // read returns what there is after c without blocking.
 func (s *Store) read(c Cursor, budget int) (b Batch, err error) {
-	var open []*reader
+	open, err := s.behind(c)
 	defer func() {
 		for _, r := range open {
 			r.release()
@@ -36,32 +36,8 @@ func (s *Store) read(c Cursor, budget int) (b Batch, err error) {
 			b.Release()
 		}
 	}()
-	for _, st := range s.all() {
-		if !c.selects(st.service) {
-			continue
-		}
-		if err := st.load(); err != nil {
-			if s.readOnly {
-				return b, err
-			}
-			s.onError(err)
-		}
-		at, _ := c.position(st.service)
-		end := st.lastSegment().end()
-		if at.Offset == end.offset {
-			continue
-		}
-		if at.Offset > end.offset || at.Offset < 0 {
-			at = Position{Service: st.service} // of a log that was deleted since
-		}
-		r := newReader(st, at, c.Until)
-		open = append(open, r)
-		if err := r.peek(); err != nil {
-			return b, err
-		}
-	}
-	if len(open) == 0 {
-		return b, nil
+	if err != nil || len(open) == 0 {
+		return b, err
 	}
 	for used := 0; ; {
 		next := earliest(open)
@@ -89,6 +65,36 @@ func (s *Store) read(c Cursor, budget int) (b Batch, err error) {
 	}
 	b.Cursor = c.with(moved)
 	return b, nil
+}
+
+// behind opens a reader for each service of which c has not seen all; they are
+// the caller's to release, after an error too.
+func (s *Store) behind(c Cursor) (open []*reader, err error) {
+	for _, st := range s.all() {
+		if !c.selects(st.service) {
+			continue
+		}
+		if err := st.load(); err != nil {
+			if s.readOnly {
+				return open, err
+			}
+			s.onError(err)
+		}
+		at, _ := c.position(st.service)
+		end := st.lastSegment().end()
+		if at.Offset == end.offset {
+			continue
+		}
+		if at.Offset > end.offset || at.Offset < 0 {
+			at = Position{Service: st.service} // of a log that was deleted since
+		}
+		r := newReader(st, at, c.Until)
+		open = append(open, r)
+		if err := r.peek(); err != nil {
+			return open, err
+		}
+	}
+	return open, nil
 }
 
 // earliest returns the reader whose chunk comes next, nil when none has one.

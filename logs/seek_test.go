@@ -25,6 +25,7 @@ func TestSeek(t *testing.T) {
 }
 
 func seek(t *testing.T, dir string, size int64, saved bool) {
+	t.Helper()
 	s, err := Open(dir, WithSegments(size, 100))
 	if err != nil {
 		t.Fatal(err)

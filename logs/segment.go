@@ -93,7 +93,7 @@ func (g *segment) load(prev mark, write bool) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	fresh, err := rebuild(f, info.Size(), info.ModTime().UnixNano(), old, prev)
 	if err != nil {
 		return fmt.Errorf("rebuild the index of %s: %w", g.path, err)
@@ -115,7 +115,7 @@ func (g *segment) check(size int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	info, err := f.Stat()
 	if err != nil {
 		return false, err

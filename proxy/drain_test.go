@@ -17,6 +17,7 @@ import (
 // slow is an upstream whose requests say that they started, and answer when
 // they may go on.
 func slow(t *testing.T, started, goOn chan struct{}) string {
+	t.Helper()
 	return upstream(t, func(w http.ResponseWriter, _ *http.Request) {
 		started <- struct{}{}
 		<-goOn

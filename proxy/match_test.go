@@ -15,6 +15,7 @@ import (
 
 // shop has a route of every kind; the names of the services say which.
 func shop(t testing.TB) *stack.Stack {
+	t.Helper()
 	names := []string{"root", "api", "apiv1", "exact", "post", "canary", "host", "hostpath", "wild", "deep", "encoded", "first", "second"}
 	st := &stack.Stack{Dir: t.TempDir()}
 	for _, n := range names {

@@ -60,6 +60,7 @@ func speaks(p stack.Protocol) func(*stack.Service) {
 
 // declare is a stack of services with the front door on a free port.
 func declare(t testing.TB, services ...stack.Service) *stack.Stack {
+	t.Helper()
 	return &stack.Stack{Name: "test", Dir: t.TempDir(), Gateway: stack.Gateway{Listen: "127.0.0.1:0"}, Services: services}
 }
 

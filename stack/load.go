@@ -26,7 +26,7 @@ type Options struct {
 	Environ []string // "NAME=value", for variables; these win over .env
 }
 
-// ErrNotFound: there is no stack file where Find looked.
+// ErrNotFound says that there is no stack file where Find looked.
 var ErrNotFound = errors.New("there is no " + FileName)
 
 // Find looks for a stack file in dir and the folders above it.

@@ -43,7 +43,7 @@ func (r *Runner) reapOnce() {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
-		if err == unix.EINTR { //nolint:errorlint // an errno as it comes
+		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || pid <= 0 {
