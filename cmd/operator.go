@@ -2,12 +2,17 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/msctl/msctl/control"
+	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/proxy"
 	"github.com/msctl/msctl/runtime"
 	"github.com/msctl/msctl/runtime/process"
@@ -34,6 +39,10 @@ type operator struct {
 // process how that went.
 func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) error {
 	_, err := p.supervisor.Apply(ctx, st, names)
+	err = gatewayTaken(st, err)
+	if ctx.Err() != nil {
+		err = nil // what ended ctx is the reason
+	}
 	if err == nil {
 		p.applied(st, names)
 		if !p.options.background {
@@ -120,7 +129,24 @@ func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Ste
 	if err == nil {
 		p.applied(st, names)
 	}
-	return steps, err
+	return steps, gatewayTaken(st, err)
+}
+
+// gatewayTaken names the holder of the gateway's address, if that is what err
+// is about.
+func gatewayTaken(st *stack.Stack, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	advice := "stop what holds it, or change gateway.listen; port 0 takes a free one"
+	if _, text, splitErr := net.SplitHostPort(st.Gateway.Listen); splitErr == nil {
+		if port, convErr := strconv.Atoi(text); convErr == nil {
+			if h, findErr := ports.FindHolder(port); findErr == nil {
+				advice = fmt.Sprintf("it is held by %s; stop that, or change gateway.listen (port 0 takes a free one)", h)
+			}
+		}
+	}
+	return &exitError{code: exitFailed, err: err, hint: advice}
 }
 
 // files lists what reload is called for.

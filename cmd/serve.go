@@ -42,6 +42,10 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	if err != nil {
 		return err
 	}
+	now, err := store.Seek(logs.Query{Tail: logs.None})
+	if err != nil {
+		return err
+	}
 	runner, swept, err := process.Open(state)
 	if err != nil {
 		return err
@@ -52,8 +56,9 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 
 	reg := registry.New()
 	gateway := proxy.New(reg, proxy.Options{
-		Listen: ports.Listen, LastLine: func(id string) string { return strings.Join(store.Tail(id, 1), "") },
-		OnError: func(err error) { a.note("gateway: %v", err) },
+		Listen:   ports.Listen,
+		LastLine: func(instance string) string { return strings.Join(store.Tail(instance, 1), "") },
+		OnError:  func(err error) { a.note("gateway: %v", err) },
 	})
 	supervisor := runtime.New(runtime.Options{
 		Registry: reg, Logs: store, Gateway: gateway, Runner: runner, Ports: leases, Environ: environ(),
@@ -68,41 +73,39 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	under, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	var g errgroup.Group
-	run := func(f func(context.Context) error) {
+	run := func(ctx context.Context, f func(context.Context) error) {
 		g.Go(func() error {
-			err := f(under)
+			err := f(ctx)
 			if err != nil {
 				stop(err)
 			}
 			return err
 		})
 	}
-	run(runner.Guard)
-	run(gateway.Run)
-	run(server.Run)
-	g.Go(func() error {
+	run(under, runner.Guard)
+	run(under, gateway.Run)
+	run(under, server.Run)
+	run(user, func(ctx context.Context) error {
 		defer release()
-		return supervisor.Run(user)
+		return supervisor.Run(ctx)
 	})
-
-	cursor, err := store.Seek(logs.Query{Tail: logs.None})
-	if err == nil {
-		err = op.begin(user, st, names)
+	run(user, func(ctx context.Context) error {
+		if err := op.begin(ctx, st, names); err != nil {
+			return err
+		}
+		if !o.background {
+			run(under, func(ctx context.Context) error { return a.show(ctx, reg, store, now, o.plain) })
+		}
+		if !o.noWatch {
+			run(user, func(ctx context.Context) error { return watch.Files(ctx, op.files, func() { op.reload(ctx) }) })
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return err
 	}
-	if err != nil {
-		stop(err)
-	}
-	if err == nil && !o.background {
-		run(func(ctx context.Context) error { return a.show(ctx, reg, store, cursor, o, stop) })
-	}
-	if err == nil && !o.noWatch {
-		g.Go(func() error { return watch.Files(user, op.files, func() { op.reload(user) }) })
-	}
-	if ended := g.Wait(); ended != nil {
-		return ended
-	}
-	if cause := context.Cause(user); err == nil && !errors.Is(cause, errDown) {
+	if cause := context.Cause(user); !errors.Is(cause, errDown) {
 		return cause
 	}
-	return err
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,23 +20,17 @@ import (
 const showBatch = 1 << 20
 
 // show prints a stack of this process until ctx is done: what the services
-// write from cursor on to stdout, and what becomes of them on stderr. When stdout can take no
-// more (its reader has gone), it ends the stack with stop.
-func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, cursor logs.Cursor, o upOptions, stop context.CancelCauseFunc) error {
-	var g errgroup.Group
-	g.Go(func() error {
-		err := a.showOutput(ctx, store, cursor, o)
-		if err != nil {
-			stop(err)
-		}
-		return err
-	})
+// write from cursor on to stdout, and what becomes of them to stderr. It fails
+// when stdout takes no more, since its reader has gone.
+func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, cursor logs.Cursor, plain bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.showOutput(ctx, store, cursor, plain) })
 	g.Go(func() error { return a.tellNews(ctx, reg) })
 	return g.Wait()
 }
 
-func (a *app) showOutput(ctx context.Context, store *logs.Store, cursor logs.Cursor, o upOptions) error {
-	p := logs.NewPrinter(a.out, a.printerOptions(o.plain))
+func (a *app) showOutput(ctx context.Context, store *logs.Store, cursor logs.Cursor, plain bool) error {
+	p := logs.NewPrinter(a.out, a.printerOptions(plain))
 	for {
 		b, err := store.Next(ctx, cursor, showBatch)
 		if ctx.Err() != nil {
@@ -91,6 +86,7 @@ func useColor() bool {
 // or the stack does.
 func (a *app) tellNews(ctx context.Context, from snapshots) error {
 	n := newsFrom(a)
+	n.began = time.Now()
 	for after := uint64(0); ; {
 		snap, err := from.Next(ctx, after)
 		if err != nil {
@@ -106,6 +102,8 @@ type newsTeller struct {
 	app  *app
 	last map[string]registry.Instance
 	only func(registry.Instance) bool // nil tells of all
+
+	began time.Time // when all began; zero once it was told that all are ready, or need not be
 }
 
 func newsFrom(a *app) *newsTeller { return &newsTeller{app: a, last: map[string]registry.Instance{}} }
@@ -128,6 +126,17 @@ func (n *newsTeller) tell(snap registry.Snapshot) {
 		}
 		n.last[i.ID] = i
 	}
+	if !n.began.IsZero() && allReady(snap) {
+		fmt.Fprintf(n.app.err, "all is ready after %s\n", time.Since(n.began).Round(time.Millisecond))
+		n.began = time.Time{}
+	}
+}
+
+// allReady reports whether there is nothing left to wait for.
+func allReady(snap registry.Snapshot) bool {
+	return len(snap.Instances) > 1 && !slices.ContainsFunc(snap.Instances, func(i registry.Instance) bool {
+		return i.State != registry.Ready && i.State != registry.Completed
+	})
 }
 
 // news says what is worth a line of what changed about an instance.

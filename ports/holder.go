@@ -1,8 +1,10 @@
 package ports
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -57,7 +59,27 @@ func FindHolder(port int) (Holder, error) {
 				}
 			}
 		}
+		if h.Stack == "" {
+			h.Stack = supervised(h.PID)
+		}
 		return h, nil
 	}
 	return Holder{}, fmt.Errorf("find who holds port %d: %w", port, errNoHolder)
+}
+
+// supervised is the stack that the process with pid supervises, "" for none:
+// its gateway listens there itself.
+func supervised(pid int) string {
+	dir, err := leaseDir()
+	if err != nil {
+		return ""
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.json")) // the pattern is right
+	for _, f := range files {
+		var r record
+		if data, err := os.ReadFile(f); err == nil && json.Unmarshal(data, &r) == nil && r.PID == pid {
+			return r.Owner
+		}
+	}
+	return ""
 }

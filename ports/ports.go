@@ -42,6 +42,7 @@ type Leases struct {
 // record is the file of one stack's leases.
 type record struct {
 	Owner string         `json:"owner"`
+	PID   int            `json:"pid"`
 	Ports map[string]int `json:"ports"`
 }
 
@@ -112,7 +113,7 @@ func (l *Leases) Release(keys ...string) error {
 }
 
 func (l *Leases) save() error {
-	data, err := json.Marshal(record{Owner: l.owner, Ports: l.held})
+	data, err := json.Marshal(record{Owner: l.owner, PID: os.Getpid(), Ports: l.held})
 	if err != nil {
 		return err
 	}

@@ -150,3 +150,19 @@ func TestFindHolder(t *testing.T) {
 		t.Errorf("FindHolder = %v, %v; want this process, %d", h, err, os.Getpid())
 	}
 }
+
+// A supervisor's own listeners, its gateway's, belong to its stack.
+func TestFindHolderKnowsASupervisorsStack(t *testing.T) {
+	private(t)
+	l := open(t, "/stacks/shop")
+	take(t, l, "web-1")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	h, err := FindHolder(ln.Addr().(*net.TCPAddr).Port)
+	if err != nil || h.Stack != "/stacks/shop" {
+		t.Errorf("FindHolder = %v, %v; want the stack /stacks/shop", h, err)
+	}
+}
