@@ -51,9 +51,9 @@ var soleUsers = []struct {
 	why   string
 }{
 	{"os.Exit", []string{"main.go", "bench"}, "deferred calls run, and exit codes are mapped in one place"},
-	{"os/signal", []string{"cmd", "runtime/process"}, "ctx is the only stop; the guardian must outlive the signals that end msctl, and the subreaper hears SIGCHLD"},
+	{"os/signal", []string{"cmd", "runtime/process", "bench"}, "ctx is the only stop; the guardian must outlive the signals that end msctl, and the subreaper hears SIGCHLD"},
 	{"os/exec", []string{"cmd", "runtime/process", "bench"}, "a process that is not in a group and in the ledger may be left behind; cmd opens a browser"},
-	{"os.StartProcess", []string{"runtime/process"}, "as os/exec"},
+	{"os.StartProcess", []string{"runtime/process", "bench"}, "as os/exec"},
 	{"github.com/spf13/cobra", []string{"cmd"}, "flags are parsed in cmd; all else takes an options struct"},
 	{"gopkg.in/yaml.v3", []string{"stack"}, "one reader of YAML keeps errors at file:line:col"},
 	{"github.com/fsnotify/fsnotify", []string{"runtime/watch"}, "others get settled batches, not events"},

@@ -85,7 +85,7 @@ func (o logsOptions) query(now time.Time) (control.LogQuery, error) {
 	}
 	q.Filter, err = logs.NewFilter(q.Grep, q.Invert, q.Level)
 	if err != nil {
-		return q, usagef("--grep: %w", err)
+		return q, usagef("--%w", err)
 	}
 	return q, nil
 }
