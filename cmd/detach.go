@@ -63,6 +63,9 @@ func (a *app) superviseCommand() *cobra.Command {
 		Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.services = args
+			if o.started = process.Detached(); o.started != nil {
+				defer o.started.Close() //nolint:errcheck // closed once all was said
+			}
 			st, err := a.load()
 			if err != nil {
 				return err

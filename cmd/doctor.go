@@ -61,14 +61,16 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		err = a.printJSON(findings)
+		if err := a.printJSON(findings); err != nil {
+			return err
+		}
 	} else {
 		a.printFindings(findings)
 	}
-	if err == nil && bad > 0 {
+	if bad > 0 {
 		return &exitError{code: exitFailed}
 	}
-	return err
+	return nil
 }
 
 func (a *app) printFindings(findings []finding) {

@@ -30,6 +30,7 @@ type app struct {
 	out, err io.Writer
 	dir      string // -C
 	file     string // -f
+	parsed   bool   // the command line was right; what fails after it is no wrong usage
 }
 
 // Main runs the command line and returns the exit code. It alone prints errors.
@@ -57,6 +58,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 	var e *exitError
 	if errors.As(err, &e) && e.err == nil {
 		return e.code // a child's exit code: it has said all there is to say
+	}
+	if !a.parsed && !errors.As(err, &e) {
+		err = &exitError{code: exitUsage, err: err, hint: "msctl --help lists the commands, msctl COMMAND --help its flags"}
 	}
 	printError(errw, err)
 	return exitCode(err)
@@ -94,6 +98,11 @@ func (a *app) root() *cobra.Command {
 			short = "" // it is the command's own, as compose's logs -f
 		}
 		a.fileFlag(sub, short)
+		act := sub.RunE
+		sub.RunE = func(c *cobra.Command, args []string) error {
+			a.parsed = true
+			return act(c, args)
+		}
 		c.AddCommand(sub)
 	}
 	return c

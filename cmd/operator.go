@@ -15,7 +15,6 @@ import (
 	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/proxy"
 	"github.com/msctl/msctl/runtime"
-	"github.com/msctl/msctl/runtime/process"
 	"github.com/msctl/msctl/stack"
 )
 
@@ -28,6 +27,7 @@ type operator struct {
 	options    upOptions
 	stop       context.CancelCauseFunc
 	started    time.Time
+	begun      chan struct{} // closed once the stack was applied for the first time
 
 	mu      sync.Mutex
 	stack   *stack.Stack // as it was applied last
@@ -39,23 +39,23 @@ type operator struct {
 // process how that went.
 func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) error {
 	_, err := p.supervisor.Apply(ctx, st, names)
-	err = gatewayTaken(st, err)
-	if ctx.Err() != nil {
-		err = nil // what ended ctx is the reason
-	}
 	if err == nil {
 		p.applied(st, names)
+		close(p.begun)
 		if !p.options.background {
 			p.app.printWhere(p.status())
 		}
 	}
-	if w := process.Detached(); w != nil {
+	if w := p.options.started; w != nil {
 		if err == nil {
 			_, _ = fmt.Fprintln(w, "up")
 		}
 		_ = w.Close()
 	}
-	return err
+	if ctx.Err() != nil {
+		return nil // what ended ctx is the reason
+	}
+	return gatewayTaken(st, err)
 }
 
 func (p *operator) applied(st *stack.Stack, names []string) {
@@ -69,10 +69,23 @@ func (p *operator) applied(st *stack.Stack, names []string) {
 	}
 }
 
+// ready waits until there is a stack to speak of.
+func (p *operator) ready(ctx context.Context) error {
+	select {
+	case <-p.begun:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Do implements control.Operator.
 func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, error) {
 	var steps []runtime.Step
-	var err error
+	err := p.ready(ctx)
+	if err != nil {
+		return control.Result{}, err
+	}
 	switch act.Verb {
 	case control.Apply:
 		steps, err = p.apply(ctx, act)
@@ -89,10 +102,15 @@ func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, 
 	default:
 		err = usagef("unknown action %q", act.Verb)
 	}
-	if err != nil {
-		err = &exitError{code: exitCode(err), err: err} // the code travels
+	return control.Result{Steps: controlSteps(steps)}, coded(err)
+}
+
+// coded gives err its exit code, to travel with it.
+func coded(err error) error {
+	if err == nil {
+		return nil
 	}
-	return control.Result{Steps: controlSteps(steps)}, err
+	return &exitError{code: exitCode(err), err: err}
 }
 
 // services are those that an action names, else all that are meant to run but
@@ -177,16 +195,20 @@ func (p *operator) reload(ctx context.Context) {
 }
 
 // Status implements control.Viewer.
-func (p *operator) Status(context.Context) (control.Status, error) { return p.status(), nil }
+func (p *operator) Status(ctx context.Context) (control.Status, error) {
+	if err := p.ready(ctx); err != nil {
+		return control.Status{}, err
+	}
+	return p.status(), nil
+}
 
 func (p *operator) status() control.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := control.Status{PID: os.Getpid(), Version: version(), Started: p.started, Gateway: p.gateway.Addr(), Problem: p.problem}
-	if p.stack == nil {
-		return s
+	s := control.Status{
+		Stack: p.stack.Name, Dir: p.stack.Dir, File: p.stack.Files[0],
+		PID: os.Getpid(), Version: version(), Started: p.started, Gateway: p.gateway.Addr(), Problem: p.problem,
 	}
-	s.Stack, s.Dir, s.File = p.stack.Name, p.stack.Dir, p.stack.Files[0]
 	for _, sv := range p.stack.Services {
 		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: contains(p.names, sv.Name)}
 		for _, d := range sv.DependsOn {
@@ -202,8 +224,14 @@ func (p *operator) status() control.Status {
 
 // Environment implements control.Viewer.
 func (p *operator) Environment(ctx context.Context, service string) (control.Environment, error) {
+	if err := p.ready(ctx); err != nil {
+		return control.Environment{}, err
+	}
 	env, dir, err := p.supervisor.Environment(ctx, service)
-	return control.Environment{Env: env, Dir: dir}, err
+	if err != nil {
+		err = &exitError{code: exitCode(err), err: err} // the code travels
+	}
+	return control.Environment{Env: env, Dir: dir}, coded(err)
 }
 
 // Routes implements control.Viewer.

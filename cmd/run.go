@@ -28,7 +28,7 @@ The addresses of its dependencies are there while the stack runs.`,
 		Args:              atLeast(1, "a service"),
 		ValidArgsFunction: a.completeService,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.runOnce(c.Context(), args[0], args[1:])
+			return a.runOnce(c.Context(), args[0], command(args[1:]))
 		},
 	}
 	c.Flags().SetInterspersed(false) // flags after the service are the command's
@@ -54,11 +54,22 @@ The exit code is the command's.`,
 			if err != nil {
 				return err
 			}
-			return a.become(env, stack.Command{Args: verbatim(args[1:])})
+			if args = command(args[1:]); len(args) == 0 {
+				return usagef("want a command")
+			}
+			return a.become(env, stack.Command{Args: verbatim(args)})
 		},
 	}
 	c.Flags().SetInterspersed(false)
 	return c
+}
+
+// command drops the -- that may stand before a command.
+func command(args []string) []string {
+	if len(args) > 0 && args[0] == "--" {
+		return args[1:]
+	}
+	return args
 }
 
 // verbatim keeps arguments from having variables replaced: the user's shell
@@ -87,14 +98,14 @@ func (a *app) runOnce(ctx context.Context, service string, args []string) error 
 		return err
 	}
 	env.Env = append(env.Env, "INSTANCE_ID="+service+"-run", "PORT="+strconv.Itoa(port))
-	command := stack.Command{Args: verbatim(args)}
+	c := stack.Command{Args: verbatim(args)}
 	if len(args) == 0 {
 		sv, _ := st.Service(service)
-		if command = sv.Command; command.IsZero() {
+		if c = sv.Command; c.IsZero() {
 			return usagef("%s has no command of its own; name one", service)
 		}
 	}
-	return a.become(env, command)
+	return a.become(env, c)
 }
 
 // become ends this process in favour of the command.

@@ -67,8 +67,11 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	defer done()
 	user, stop := context.WithCancelCause(signalled)
 	defer stop(nil)
-	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now()}
-	server := control.New(control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op})
+	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now(), begun: make(chan struct{})}
+	server, err := control.Listen(ctx, control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op})
+	if err != nil {
+		return err
+	}
 
 	under, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()

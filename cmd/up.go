@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ type upOptions struct {
 	noDeps      bool
 	noWatch     bool
 	plain       bool
-	background  bool // there is nobody to look at the output
+	background  bool           // there is nobody to look at the output
+	started     io.WriteCloser // hears that the stack was applied; may be nil
 }
 
 func (a *app) upCommand() *cobra.Command {

@@ -76,7 +76,10 @@ func serve(t *testing.T, dir string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{operator: &operator{}, dir: dir, registry: registry.New(), logs: store}
-	s := New(Options{Dir: dir, Registry: f.registry, Logs: store, Operator: f, Viewer: f})
+	s, err := Listen(t.Context(), Options{Dir: dir, Registry: f.registry, Logs: store, Operator: f, Viewer: f})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -93,20 +96,8 @@ func serve(t *testing.T, dir string) *fixture {
 		})
 	}
 	t.Cleanup(f.stop)
-	limit := time.NewTimer(10 * time.Second)
-	defer limit.Stop()
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	for f.client == nil {
-		if c, err := Dial(dir); err == nil {
-			f.client = c
-			break
-		}
-		select {
-		case <-poll.C:
-		case <-limit.C:
-			t.Fatal("the server does not listen")
-		}
+	if f.client, err = Dial(dir); err != nil {
+		t.Fatal(err)
 	}
 	return f
 }
@@ -166,7 +157,7 @@ func TestNextBlocksUntilSomethingIsNew(t *testing.T) {
 	f.registry.Put(registry.Instance{ID: "web-1", Service: "web", State: registry.Ready, ReadyIn: registry.Duration(1500 * time.Microsecond)})
 	s := <-got
 	i, ok := s.Instance("web-1")
-	if !ok || i.State != registry.Ready || s.Revision <= first.Revision {
+	if !ok || i.State != registry.Ready || i.ReadyIn != registry.Duration(1500*time.Microsecond) || s.Revision <= first.Revision {
 		t.Errorf("got %+v", s)
 	}
 }

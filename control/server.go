@@ -52,31 +52,38 @@ type Options struct {
 }
 
 // Server serves the control API of a stack.
-type Server struct{ Options }
+type Server struct {
+	Options
+	listener net.Listener
+}
 
-// New returns a Server that does not listen yet.
-func New(o Options) *Server { return &Server{o} }
-
-// Run listens on the stack's socket and serves until ctx is done. Requests
-// that block end with it. A socket that a killed msctl left is replaced; the
-// caller holds the stack's lock, so no other one is alive.
-func (s *Server) Run(ctx context.Context) error {
-	path := SocketPath(s.Dir)
+// Listen listens on the stack's socket: clients can connect from now on, and
+// are served once Run runs, which has to be called. A socket that a killed
+// msctl left is replaced; the caller holds the stack's lock, so no other one is
+// alive.
+func Listen(ctx context.Context, o Options) (*Server, error) {
+	path := SocketPath(o.Dir)
 	if err := makeSocketDir(path); err != nil {
-		return fmt.Errorf("control API: %w", err)
+		return nil, fmt.Errorf("control API: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("control API: %w", err)
+		return nil, fmt.Errorf("control API: %w", err)
 	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "unix", path)
 	if err != nil {
-		return fmt.Errorf("control API: %w", err)
+		return nil, fmt.Errorf("control API: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = ln.Close()
-		return fmt.Errorf("control API: %w", err)
+		return nil, fmt.Errorf("control API: %w", err)
 	}
+	return &Server{o, ln}, nil
+}
+
+// Run serves until ctx is done; requests that block end with it. It closes the
+// socket.
+func (s *Server) Run(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.handler(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -84,7 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("control API: %w", err)
 		}
 		return nil

@@ -5,7 +5,11 @@
 // slow reader delays nobody: it skips to the latest.
 package registry
 
-import "time"
+import (
+	"math"
+	"strconv"
+	"time"
+)
 
 // State is where an instance is in its life.
 type State string
@@ -62,8 +66,21 @@ type Instance struct {
 	External  bool              `json:"external,omitempty"`
 }
 
-// Duration is a time.Duration that JSON carries in milliseconds.
+// Duration is a time.Duration that JSON carries in milliseconds, with their
+// fractions.
 type Duration time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (d Duration) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(d)/float64(time.Millisecond), 'f', -1, 64), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	ms, err := strconv.ParseFloat(string(b), 64)
+	*d = Duration(math.Round(ms * float64(time.Millisecond)))
+	return err
+}
 
 // Snapshot is the whole table at one revision, sorted by service and replica.
 // Its slices are shared between readers: do not change them.

@@ -70,11 +70,13 @@ func (e *DetachError) Error() string {
 }
 
 // Detached returns the writer on which this process tells the one that
-// detached it how its start went, or nil when nobody waits for that.
+// detached it how its start went, or nil when nobody waits for that. It has to
+// be called before anything is started: what it hides is nobody else's.
 func Detached() io.WriteCloser {
 	if os.Getenv(readyEnv) != "3" {
 		return nil
 	}
-	_ = os.Unsetenv(readyEnv) // its children are not detached
+	_ = os.Unsetenv(readyEnv)
+	closeOnExec(3)
 	return os.NewFile(3, "ready")
 }

@@ -69,8 +69,13 @@ func (r *Runner) keepGuardian(ctx context.Context) error {
 	}
 }
 
-// release lets the guardian go; its ledger is gone, so it just ends.
+// goodbye tells the guardian that nothing is left to guard. Without it, the end
+// of the pipe means that msctl was killed.
+const goodbye = "bye"
+
+// release lets the guardian go.
 func (g *guardian) release() error {
+	_, _ = g.pipe.WriteString(goodbye)
 	_ = g.pipe.Close()
 	select {
 	case <-g.leader.exit:
@@ -82,10 +87,14 @@ func (g *guardian) release() error {
 }
 
 // Guardian is the guardian's whole life: it waits until msctl's end of the
-// pipe on stdin is closed, and ends what the ledger tells of.
+// pipe on stdin is closed and, unless that came with a goodbye, ends what the
+// ledger tells of. Where the ledger is gone (git clean), what bears the run's
+// mark is found all the same.
 func Guardian(stdin io.Reader, ledger string) error {
 	ignoreStops()
-	_, _ = io.Copy(io.Discard, stdin)
+	if said, _ := io.ReadAll(stdin); string(said) == goodbye {
+		return nil
+	}
 	_, err := sweep(context.Background(), ledger)
 	return err
 }

@@ -147,10 +147,7 @@ func SweepStale(ctx context.Context, state string) (int, error) {
 func sweep(ctx context.Context, path string) (int, error) {
 	mark := strings.TrimSuffix(filepath.Base(path), ledgerExt)
 	leaders, err := readLedger(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, err
 	}
 	tick := time.NewTicker(sweepTick)

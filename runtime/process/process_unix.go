@@ -15,6 +15,8 @@ import (
 
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+func closeOnExec(fd int) { unix.CloseOnExec(fd) }
+
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 // watchExit lets go of Go's handle: reap tells of the end.
