@@ -1,0 +1,137 @@
+//go:build unix
+
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const terminalStack = `
+gateway: {listen: 127.0.0.1:0}
+services:
+  web: {command: svc, route: /, healthcheck: {http: /readyz}}
+  child: {command: svc -fork setsid}
+`
+
+// terminal is a shell in a terminal of its own, in the folder of a stack.
+type terminal struct {
+	t      *testing.T
+	server string // the name of a tmux server of its own
+	marker string // a variable that all processes in it have
+}
+
+func openTerminal(t *testing.T, environ ...string) *terminal {
+	t.Helper()
+	require(t, "tmux")
+	dir, sockets := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "stack.yaml"), []byte(terminalStack), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "profile"), []byte("PS1='ready> '\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x := &terminal{t: t, server: fmt.Sprintf("msctl-test-%d", os.Getpid()), marker: "MSCTL_TEST_TERMINAL=" + dir}
+	t.Setenv("TMUX_TMPDIR", sockets)
+	t.Setenv("TMUX", "")
+	t.Setenv("CI", "")
+	for _, kv := range append(environ, x.marker, "XDG_RUNTIME_DIR="+sockets, "ENV="+filepath.Join(dir, "profile")) {
+		name, value, _ := strings.Cut(kv, "=")
+		t.Setenv(name, value)
+	}
+	x.tmux("-f", os.DevNull, "new-session", "-d", "-x", "200", "-y", "50", "-c", dir, "sh")
+	t.Cleanup(func() { killCarriers(x.marker) })
+	t.Cleanup(func() { _ = exec.Command("tmux", "-L", x.server, "kill-server").Run() })
+	x.until("^ready>")
+	return x
+}
+
+func (x *terminal) tmux(args ...string) string {
+	x.t.Helper()
+	out, err := exec.Command("tmux", append([]string{"-L", x.server}, args...)...).CombinedOutput()
+	if err != nil {
+		x.t.Fatalf("tmux %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (x *terminal) keys(keys ...string) {
+	x.t.Helper()
+	x.tmux(append([]string{"send-keys"}, keys...)...)
+}
+
+// screen is what the terminal shows, with its colours as escape sequences.
+func (x *terminal) screen() string {
+	x.t.Helper()
+	return x.tmux("capture-pane", "-p", "-e", "-S", "-")
+}
+
+// until waits for the screen to match a pattern.
+func (x *terminal) until(pattern string) {
+	x.t.Helper()
+	re := regexp.MustCompile("(?m)" + pattern)
+	if !until(func() bool { return re.MatchString(x.screen()) }) {
+		x.t.Fatalf("%q is not on the screen:\n%s", pattern, x.screen())
+	}
+}
+
+// ofStack matches what carriers says of the processes of a stack.
+var ofStack = regexp.MustCompile(`^\d+ (\S*/)?(msctl|svc)\b`)
+
+// untilNothingIsLeft waits until msctl and its services have ended.
+func (x *terminal) untilNothingIsLeft() {
+	x.t.Helper()
+	var running []string
+	gone := until(func() bool {
+		all, err := carriers(x.marker)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		running = slices.DeleteFunc(all, func(p string) bool { return !ofStack.MatchString(p) })
+		return len(running) == 0
+	})
+	if !gone {
+		x.t.Errorf("processes left:\n%s", strings.Join(running, "\n"))
+	}
+}
+
+func TestTerminalCtrlC(t *testing.T) {
+	x := openTerminal(t)
+	x.keys("msctl up", "Enter")
+	x.until(`\x1b\[[0-9;]*mweb-1.*\| .*listening on \d+`)
+	x.until(`web-1 is ready`)
+
+	x.keys("C-c")
+	x.until(`(?s)\^C.*^ready>`)
+	x.keys(`echo "code $?"`, "Enter")
+	x.until(`^code 130$`)
+	if s := x.screen(); strings.Contains(s, "error:") {
+		t.Errorf("the end is told as an error:\n%s", s)
+	}
+	x.untilNothingIsLeft()
+}
+
+func TestTerminalCloses(t *testing.T) {
+	x := openTerminal(t)
+	x.keys("msctl up", "Enter")
+	x.until(`web-1 is ready`)
+	x.tmux("kill-session")
+	x.untilNothingIsLeft()
+}
+
+func TestTerminalNoColor(t *testing.T) {
+	x := openTerminal(t, "NO_COLOR=1")
+	x.keys("msctl up", "Enter")
+	x.until(`web-1 .*listening on \d+`)
+	if s := x.screen(); strings.Contains(s, "\x1b[") {
+		t.Errorf("NO_COLOR=1 has colour:\n%q", s)
+	}
+	x.keys("C-c")
+	x.untilNothingIsLeft()
+}
