@@ -15,6 +15,7 @@ import (
 
 	"github.com/msctl/msctl/control"
 	"github.com/msctl/msctl/ports"
+	"github.com/msctl/msctl/runtime"
 	"github.com/msctl/msctl/runtime/process"
 	"github.com/msctl/msctl/stack"
 )
@@ -91,11 +92,12 @@ func toolchains(st *stack.Stack) []finding {
 	var out []finding
 	seen := map[string]bool{}
 	for _, s := range st.Services {
+		env := append(environ(), runtime.Environment(st, &s, environ(), s.Name+"-1", s.Port, noEdge)...)
 		for key, c := range map[string]stack.Command{"setup": s.Setup, "build_command": s.BuildCommand, "command": s.Command} {
 			if c.IsZero() || key == "command" && usesBin(c) {
 				continue // built before it is started
 			}
-			path, err := process.Find(c, s.Dir, append(environ(), "PATH="+os.Getenv("PATH")))
+			path, err := process.Find(c, s.Dir, env)
 			f := finding{Check: s.Name + "." + key, OK: err == nil, Found: path}
 			if err != nil {
 				f.Found, f.Hint = err.Error(), hint(err)

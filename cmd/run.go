@@ -139,9 +139,11 @@ func (a *app) environment(ctx context.Context, service string) (control.Environm
 	if len(sv.DependsOn) > 0 {
 		a.note("the stack is not running: the addresses of what %s depends on are missing", service)
 	}
-	nowhere := func(string, string) (string, bool) { return "", false }
-	return control.Environment{Env: runtime.Environment(st, sv, environ(), service+"-1", sv.Port, nowhere), Dir: sv.Dir}, st, nil
+	return control.Environment{Env: runtime.Environment(st, sv, environ(), service+"-1", sv.Port, noEdge), Dir: sv.Dir}, st, nil
 }
+
+// noEdge is the answer of a gateway that does not run.
+func noEdge(string, string) (string, bool) { return "", false }
 
 func hasName(kv, name string) bool {
 	return len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '='

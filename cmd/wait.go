@@ -18,7 +18,7 @@ func (a *app) waitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:               "wait [SERVICE...]",
 		Short:             "Wait until services are ready, and jobs have completed",
-		Long:              "Wait until services are ready, and jobs have completed.\n\nThe exit code is 4 when one fails, keeps crashing or takes longer than the timeout.",
+		Long:              "Wait until services are ready, and jobs have completed.\n\nA service without a health check that nobody calls is ready once it runs.\nThe exit code is 4 when one fails, keeps crashing or takes longer than the timeout.",
 		Example:           "  msctl wait\n  msctl wait catalog --timeout 30s",
 		ValidArgsFunction: a.completeServices,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -95,9 +95,31 @@ func waitUntil(ctx context.Context, from snapshots, news *newsTeller, timeout ti
 		}
 		after = snap.Revision
 		news.tell(snap)
-		if waiting, err = done(snap); err != nil || len(waiting) == 0 {
+		if waiting, err = done(snap); err != nil {
+			news.rest(ctx, from, after)
 			return err
 		}
+		if len(waiting) == 0 {
+			return nil
+		}
+	}
+}
+
+// lastWords is how long the news of a failure may take to be complete: what an
+// instance wrote last comes after its end.
+const lastWords = 100 * time.Millisecond
+
+// rest tells what comes within lastWords.
+func (n *newsTeller) rest(ctx context.Context, from snapshots, after uint64) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	for {
+		snap, err := from.Next(ctx, after)
+		if err != nil {
+			return
+		}
+		after = snap.Revision
+		n.tell(snap)
 	}
 }
 

@@ -33,38 +33,51 @@ func (h Holder) String() string {
 // errNoHolder: something listens, and the system does not tell us what.
 var errNoHolder = errors.New("its process is not visible to this user")
 
-// FindHolder names who listens on port. It reads the whole system's tables
-// (milliseconds): for error messages, not for deciding.
+// FindHolder names who listens on port: of several processes that share the
+// socket the first that was started, and not a child that it forks. It reads
+// the whole system's tables (milliseconds): for error messages, not for
+// deciding.
 func FindHolder(port int) (Holder, error) {
 	conns, err := psnet.Connections("tcp")
 	if err != nil {
 		return Holder{}, fmt.Errorf("find who holds port %d: %w", port, err)
 	}
+	var first *psproc.Process
+	var started int64
 	for _, c := range conns {
 		if c.Status != "LISTEN" || int(c.Laddr.Port) != port || c.Pid == 0 {
 			continue
 		}
-		h := Holder{PID: int(c.Pid), Command: "a process"}
 		p, err := psproc.NewProcess(c.Pid)
 		if err != nil {
-			return h, nil //nolint:nilerr // it ended meanwhile; its pid is all there is to say
+			continue // it has ended meanwhile
 		}
-		if name, err := p.Name(); err == nil {
-			h.Command = name
+		if at, err := p.CreateTime(); err == nil && (first == nil || at < started) {
+			first, started = p, at
 		}
-		if env, err := p.Environ(); err == nil {
-			for _, kv := range env {
-				if dir, ok := strings.CutPrefix(kv, StackEnv+"="); ok {
-					h.Stack = filepath.Clean(dir)
-				}
+	}
+	if first == nil {
+		return Holder{}, fmt.Errorf("find who holds port %d: %w", port, errNoHolder)
+	}
+	return describe(first), nil
+}
+
+func describe(p *psproc.Process) Holder {
+	h := Holder{PID: int(p.Pid), Command: "a process"}
+	if name, err := p.Name(); err == nil {
+		h.Command = name
+	}
+	if env, err := p.Environ(); err == nil {
+		for _, kv := range env {
+			if dir, ok := strings.CutPrefix(kv, StackEnv+"="); ok {
+				h.Stack = filepath.Clean(dir)
 			}
 		}
-		if h.Stack == "" {
-			h.Stack = supervised(h.PID)
-		}
-		return h, nil
 	}
-	return Holder{}, fmt.Errorf("find who holds port %d: %w", port, errNoHolder)
+	if h.Stack == "" {
+		h.Stack = supervised(h.PID)
+	}
+	return h
 }
 
 // supervised is the stack that the process with pid supervises, "" for none:
