@@ -56,12 +56,12 @@ import (
 // pieces, verbatim.
 const MaxLine = 1 << 20
 
+// DefaultSegmentSize and DefaultSegments bound a service's log to 256 MiB:
+// about two million lines, and a reader may be that far behind. The whole of
+// it can be searched in a second.
 const (
-	// DefaultSegmentSize and DefaultSegments bound a service's log to 256 MiB:
-	// about two million lines, and a reader may be that far behind. The whole
-	// of it can be searched in a second.
 	DefaultSegmentSize = 64 << 20
-	DefaultSegments    = 4 // the newest and three before it
+	DefaultSegments    = 4
 )
 
 // Chunk is a piece of an instance's output: complete lines, each with its

@@ -118,6 +118,7 @@ func upstream(t *testing.T, h http.HandlerFunc) string {
 
 // says is an upstream that answers with its name.
 func says(t *testing.T, name string) string {
+	t.Helper()
 	return upstream(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) })
 }
 
