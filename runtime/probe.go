@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"time"
@@ -136,33 +135,6 @@ func (i *instance) slow(h stack.Healthcheck, took time.Duration, err error) {
 			r.Hint = fmt.Sprintf("does %s listen on $PORT (%d)? If it serves nothing, set healthcheck: {disable: true}", r.Service, i.spec.Port)
 		}
 	})
-}
-
-// calm probes at the interval, and takes an instance out after h.Retries
-// failures in a row.
-func (i *instance) calm(ctx context.Context, h stack.Healthcheck, t probed, ready func()) {
-	failures := 0
-	for {
-		// A tenth of jitter keeps the probes of many instances apart.
-		if !sleep(ctx, time.Duration(float64(h.Interval)*(0.95+0.1*rand.Float64()))) { //nolint:gosec // jitter
-			return
-		}
-		err := attempt(ctx, i.probe, h, t)
-		switch {
-		case err == nil:
-			if failures >= h.Retries {
-				ready()
-			}
-			failures = 0
-		case ctx.Err() != nil:
-			return
-		default:
-			failures++
-			if failures >= h.Retries {
-				i.become(registry.Unready, func(r *registry.Instance) { r.Reason = "probe failed: " + err.Error() })
-			}
-		}
-	}
 }
 
 // attempt probes once, within the timeout.

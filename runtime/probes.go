@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -32,6 +33,24 @@ func dial(ctx context.Context, addr string) (net.Conn, error) {
 	return c, err
 }
 
+// looker is a prober whose question a round can ask, together with others.
+type looker interface {
+	look(t probed) (look, bool)
+}
+
+// look is a question to a service on loopback: whether it accepts a
+// connection and, when there is a request, answers it with a status that is
+// accepted.
+type look struct {
+	addr    netip.AddrPort
+	what    string // "GET /readyz"
+	request []byte
+	accepts func(status int) bool
+}
+
+// errLate is the answer of a look that got none in time.
+var errLate = errors.New("no answer yet")
+
 // tcpProbe is a connection that is accepted.
 type tcpProbe struct{ port int }
 
@@ -45,6 +64,14 @@ func (p tcpProbe) probe(ctx context.Context, t probed) error {
 		return err
 	}
 	return c.Close()
+}
+
+func (p tcpProbe) look(t probed) (look, bool) {
+	addr, err := netip.ParseAddrPort(t.addr)
+	if p.port != 0 {
+		addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(p.port)) //nolint:gosec // the loader has checked it
+	}
+	return look{addr: addr}, err == nil && addr.Addr().IsLoopback()
 }
 
 // httpProbe is a GET that is answered with the wanted status. Each probe is a
@@ -81,8 +108,7 @@ func (p httpProbe) probe(ctx context.Context, t probed) error {
 	}
 	defer c.Close() //nolint:errcheck // the answer is in
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	req := "GET " + p.path + " HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: msctl-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-	if _, err := io.WriteString(c, req); err != nil {
+	if _, err := c.Write(p.request(addr)); err != nil {
 		return fmt.Errorf("GET %s: %w", p.path, err)
 	}
 	res, err := http.ReadResponse(bufio.NewReaderSize(c, 1024), nil)
@@ -90,10 +116,26 @@ func (p httpProbe) probe(ctx context.Context, t probed) error {
 		return fmt.Errorf("GET %s: %w", p.path, err)
 	}
 	_ = res.Body.Close()
-	if p.status != 0 && res.StatusCode != p.status || p.status == 0 && (res.StatusCode < 200 || res.StatusCode > 399) {
+	if !p.accepts(res.StatusCode) {
 		return fmt.Errorf("GET %s answered %s", p.path, res.Status)
 	}
 	return nil
+}
+
+func (p httpProbe) request(addr string) []byte {
+	return []byte("GET " + p.path + " HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: msctl-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+}
+
+func (p httpProbe) accepts(status int) bool {
+	if p.status != 0 {
+		return status == p.status
+	}
+	return status >= 200 && status <= 399
+}
+
+func (p httpProbe) look(t probed) (look, bool) {
+	addr, err := netip.ParseAddrPort(t.addr)
+	return look{addr, "GET " + p.path, p.request(t.addr), p.accepts}, err == nil && p.host == "" && addr.Addr().IsLoopback()
 }
 
 // execProbe is a command that exits 0 in the instance's environment.

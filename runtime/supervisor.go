@@ -43,6 +43,8 @@ type Supervisor struct {
 	running   map[string]*instance
 	instances sync.WaitGroup
 
+	rounds *rounds
+
 	builds     singleflight.Group
 	buildSlots chan struct{}
 }
@@ -55,6 +57,7 @@ func New(o Options) *Supervisor {
 		ended:      make(chan struct{}),
 		kill:       make(chan struct{}),
 		running:    map[string]*instance{},
+		rounds:     newRounds(),
 		buildSlots: make(chan struct{}, max(2, goruntime.NumCPU())),
 	}
 }
@@ -63,6 +66,11 @@ func New(o Options) *Supervisor {
 // first, and returns when every one of them is gone.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.ended)
+	looking, rest := context.WithCancel(context.WithoutCancel(ctx))
+	var rounds sync.WaitGroup
+	rounds.Go(func() { s.rounds.run(looking) })
+	defer rounds.Wait()
+	defer rest()
 	for {
 		select {
 		case f := <-s.commands:
