@@ -100,6 +100,7 @@ func (a *app) tellNews(ctx context.Context, from snapshots) error {
 // newsTeller knows what was said of each instance last.
 type newsTeller struct {
 	app  *app
+	told uint64 // the revision that was told last
 	last map[string]registry.Instance
 	only func(registry.Instance) bool // nil tells of all
 
@@ -118,7 +119,7 @@ func (n *newsTeller) after(snap registry.Snapshot) *newsTeller {
 
 func (n *newsTeller) tell(snap registry.Snapshot) {
 	for _, i := range snap.Instances {
-		if n.only != nil && !n.only(i) {
+		if i.Revision <= n.told || n.only != nil && !n.only(i) {
 			continue
 		}
 		if line := news(n.last[i.ID], i); line != "" {
@@ -126,6 +127,7 @@ func (n *newsTeller) tell(snap registry.Snapshot) {
 		}
 		n.last[i.ID] = i
 	}
+	n.told = snap.Revision
 	if !n.began.IsZero() && allReady(snap) {
 		fmt.Fprintf(n.app.err, "all is ready after %s\n", time.Since(n.began).Round(time.Millisecond))
 		n.began = time.Time{}

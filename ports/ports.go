@@ -223,18 +223,7 @@ func leaseDir() (string, error) {
 }
 
 // free binds both loopbacks, since a service may listen on either.
-func free(port int) bool {
-	for _, addr := range []string{loopback(port), net.JoinHostPort("::1", strconv.Itoa(port))} {
-		ln, err := net.Listen("tcp", addr) //nolint:noctx // a loopback listen does not block
-		if errors.Is(err, errInUse) {
-			return false
-		}
-		if err == nil {
-			_ = ln.Close()
-		}
-	}
-	return true
-}
+func free(port int) bool { return !bound("127.0.0.1", port) && !bound("::1", port) }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 

@@ -64,6 +64,7 @@ type Instance struct {
 	Tags      []string          `json:"tags,omitempty"`
 	Meta      map[string]string `json:"meta,omitempty"`
 	External  bool              `json:"external,omitempty"`
+	Revision  uint64            `json:"revision"` // the table's when this row changed last; Put sets it
 }
 
 // Duration is a time.Duration that JSON carries in milliseconds, with their

@@ -12,7 +12,7 @@ import (
 // Registry is the table. It is safe for concurrent use.
 type Registry struct {
 	mu       sync.Mutex
-	table    map[string]Instance
+	table    []Instance // sorted by service and replica
 	revision uint64
 	latest   *Snapshot     // of revision, once somebody asked for it
 	newer    chan struct{} // closed when revision grows; nil while nobody waits
@@ -21,31 +21,39 @@ type Registry struct {
 // New returns an empty table, at revision 1: a reader that has seen nothing
 // (after 0) learns at once that it is empty.
 func New() *Registry {
-	return &Registry{table: map[string]Instance{}, revision: 1}
+	return &Registry{revision: 1}
 }
 
-// Put inserts i, or replaces the instance with its ID. It never waits for
+// Put inserts i, or replaces the instance with its ID, which always is the same
+// service's and replica's. It never waits for
 // readers, who may miss intermediate states. A Put of what is there already
 // makes no revision.
 func (r *Registry) Put(i Instance) {
 	i = i.clone()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old, ok := r.table[i.ID]; ok && reflect.DeepEqual(old, i) {
-		return
+	at, found := slices.BinarySearchFunc(r.table, i, byService)
+	if found {
+		if i.Revision = r.table[at].Revision; reflect.DeepEqual(r.table[at], i) {
+			return
+		}
+	} else {
+		r.table = slices.Insert(r.table, at, i)
 	}
-	r.table[i.ID] = i
 	r.advance()
+	i.Revision = r.revision
+	r.table[at] = i
 }
 
 // Delete takes an instance out; one that is not there makes no revision.
 func (r *Registry) Delete(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.table[id]; !ok {
+	at := slices.IndexFunc(r.table, func(i Instance) bool { return i.ID == id })
+	if at < 0 {
 		return
 	}
-	delete(r.table, id)
+	r.table = slices.Delete(r.table, at, at+1)
 	r.advance()
 }
 
@@ -93,7 +101,7 @@ func (r *Registry) Next(ctx context.Context, after uint64) (Snapshot, error) {
 // caller holds mu.
 func (r *Registry) snapshot() Snapshot {
 	if r.latest == nil {
-		s := Snapshot{Revision: r.revision, Instances: slices.SortedFunc(maps.Values(r.table), byService)}
+		s := Snapshot{Revision: r.revision, Instances: slices.Clone(r.table)}
 		r.latest = &s
 	}
 	return *r.latest

@@ -89,7 +89,7 @@ func TestTheTableOwnsWhatWasPut(t *testing.T) {
 	i := Instance{ID: "a", Tags: []string{"x"}, Output: []string{"y"}, Meta: map[string]string{"k": "v"}, Exit: &Exit{Code: 1}}
 	r.Put(i)
 	i.Tags[0], i.Output[0], i.Meta["k"], i.Exit.Code = "?", "?", "?", 9
-	want := Instance{ID: "a", Tags: []string{"x"}, Output: []string{"y"}, Meta: map[string]string{"k": "v"}, Exit: &Exit{Code: 1}}
+	want := Instance{ID: "a", Tags: []string{"x"}, Output: []string{"y"}, Meta: map[string]string{"k": "v"}, Exit: &Exit{Code: 1}, Revision: 2}
 	if diff := cmp.Diff(want, r.Snapshot().Instances[0]); diff != "" {
 		t.Errorf("the table changed with the caller's copy:\n%s", diff)
 	}

@@ -4,8 +4,8 @@ package runtime
 
 import "time"
 
-// refused leaves it to the dial to tell.
-func refused(string) bool { return false }
+// knock leaves it to a dial to tell.
+func knock(string) (listens, known bool) { return false, false }
 
 // lookAll leaves all to the long way.
 func lookAll(looks []look, _ time.Duration) []error {

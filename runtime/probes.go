@@ -22,13 +22,10 @@ import (
 
 // dial connects to addr, and words the usual refusal for people.
 func dial(ctx context.Context, addr string) (net.Conn, error) {
-	if refused(addr) {
-		return nil, fmt.Errorf("nothing listens on %s", addr)
-	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("nothing listens on %s", addr)
+		return nil, nobody(addr)
 	}
 	return c, err
 }
@@ -59,12 +56,19 @@ func (p tcpProbe) probe(ctx context.Context, t probed) error {
 	if p.port != 0 {
 		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port))
 	}
+	if listens, known := knock(addr); listens && known {
+		return nil
+	} else if known {
+		return nobody(addr)
+	}
 	c, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	return c.Close()
 }
+
+func nobody(addr string) error { return fmt.Errorf("nothing listens on %s", addr) }
 
 func (p tcpProbe) look(t probed) (look, bool) {
 	addr, err := netip.ParseAddrPort(t.addr)
@@ -101,6 +105,9 @@ func (p httpProbe) probe(ctx context.Context, t probed) error {
 	addr := t.addr
 	if p.host != "" {
 		addr = p.host
+	}
+	if listens, known := knock(addr); known && !listens {
+		return nobody(addr)
 	}
 	c, err := dial(ctx, addr)
 	if err != nil {

@@ -21,6 +21,9 @@ import (
 // signals, and dash does not exec its last command. Anything that needs a
 // shell gets one, which is replaced by the command where there is only one.
 func argv(c stack.Command, env []string) ([]string, error) {
+	if args := strings.Fields(c.Line); len(args) > 0 && bare(c.Line) && !builtin(args[0]) {
+		return args, nil
+	}
 	vars := expand.ListEnviron(env...)
 	if len(c.Args) > 0 {
 		return expandArgs(c.Args, vars)
@@ -51,6 +54,12 @@ func argv(c stack.Command, env []string) ([]string, error) {
 		return nil, fmt.Errorf("command %q is empty once its variables are expanded", line)
 	}
 	return args, nil
+}
+
+// bare reports whether a shell would see nothing but words in line: the usual
+// case, which needs no parser.
+func bare(line string) bool {
+	return strings.Trim(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ./:,@%+-_") == ""
 }
 
 // expandArgs expands the variables of the list form, each argument staying one.
