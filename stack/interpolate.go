@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/template"
@@ -48,9 +47,25 @@ func substitute(s string, find lookup) (out string, unset []string, err error) {
 	return out, unset, nil
 }
 
-// plainUse reports whether name is used without a default.
+// plainUse reports whether name is used without a default: $name or ${name}.
 func plainUse(s, name string) bool {
-	return strings.Contains(s, "${"+name+"}") || regexp.MustCompile(`\$`+regexp.QuoteMeta(name)+`([^A-Za-z0-9_]|$)`).MatchString(s)
+	if strings.Contains(s, "${"+name+"}") {
+		return true
+	}
+	for {
+		_, after, found := strings.Cut(s, "$"+name)
+		if !found {
+			return false
+		}
+		if after == "" || !isNameByte(after[0]) {
+			return true
+		}
+		s = after
+	}
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // interpolation replaces the variables in the nodes of a document.
