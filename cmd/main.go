@@ -92,34 +92,56 @@ func (a *app) root() *cobra.Command {
 	c.SetVersionTemplate("msctl {{.Version}}\n")
 	c.TraverseChildren = true // msctl -f other.yaml logs -f
 	a.fileFlag(c, "f")
-	for _, sub := range a.commands() {
-		short := "f"
-		if sub.Flags().ShorthandLookup(short) != nil {
-			short = "" // it is the command's own, as compose's logs -f
+	for _, g := range a.groups() {
+		c.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, sub := range g.commands {
+			sub.GroupID = g.title
+			a.add(c, sub)
 		}
-		a.fileFlag(sub, short)
-		act := sub.RunE
-		sub.RunE = func(c *cobra.Command, args []string) error {
-			a.parsed = true
-			return act(c, args)
-		}
-		c.AddCommand(sub)
 	}
+	c.SetHelpCommandGroupID("Others:")
+	c.SetCompletionCommandGroupID("Others:")
 	return c
+}
+
+// add completes a command with what all have.
+func (a *app) add(root, c *cobra.Command) {
+	short := "f"
+	if c.Flags().ShorthandLookup(short) != nil {
+		short = "" // it is the command's own, as compose's logs -f
+	}
+	a.fileFlag(c, short)
+	act := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		a.parsed = true
+		return act(c, args)
+	}
+	root.AddCommand(c)
 }
 
 func (a *app) fileFlag(c *cobra.Command, short string) {
 	c.Flags().StringVarP(&a.file, "file", short, a.file, "the stack file (default stack.yaml, here or in a folder above)")
 }
 
-// commands lists every command, in the order of the help.
-func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.upCommand(), a.downCommand(), a.psCommand(), a.logsCommand(),
-		a.startCommand(), a.stopCommand(), a.restartCommand(), a.scaleCommand(), a.waitCommand(),
-		a.runCommand(), a.execCommand(), a.envCommand(), a.openCommand(),
-		a.routesCommand(), a.servicesCommand(),
-		a.configCommand(), a.schemaCommand(), a.validateCommand(), a.doctorCommand(), a.versionCommand(),
-		a.superviseCommand(),
+// group is commands under a title of the help.
+type group struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// groups list every command, in the order of the help.
+func (a *app) groups() []group {
+	return []group{
+		{"Run:", []*cobra.Command{
+			a.upCommand(), a.downCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.scaleCommand(),
+			a.runCommand(), a.execCommand(), a.waitCommand(),
+		}},
+		{"See:", []*cobra.Command{
+			a.psCommand(), a.logsCommand(), a.servicesCommand(), a.routesCommand(), a.openCommand(), a.envCommand(),
+		}},
+		{"Check:", []*cobra.Command{
+			a.validateCommand(), a.configCommand(), a.schemaCommand(), a.doctorCommand(),
+		}},
+		{"Others:", []*cobra.Command{a.versionCommand(), a.superviseCommand()}},
 	}
 }
