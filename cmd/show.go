@@ -182,8 +182,8 @@ func what(was, is registry.Instance) string {
 	case registry.Stopped:
 		return "is stopped"
 	case registry.Pending:
-		if was.State != registry.Pending || was.Reason == "" {
-			return is.Reason // what it waits for first; the rest of it is in ps
+		if was.State != registry.Pending || was.Reason == "" || was.Hint != is.Hint {
+			return is.Reason // what it waits for first, or in vain; the rest of it is in ps
 		}
 	case registry.Starting:
 		return is.Reason

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,12 @@ func (i *instance) waitForDependencies(ctx context.Context) error {
 		if len(waits) == 0 {
 			return nil
 		}
-		i.become(registry.Pending, func(r *registry.Instance) { r.Reason = "waits for " + strings.Join(waits, ", ") })
+		i.become(registry.Pending, func(r *registry.Instance) {
+			r.Reason, r.Hint = "waits for "+strings.Join(waits, ", "), ""
+			if stuck(i.await, snap) {
+				r.Hint = "it starts by itself once that does"
+			}
+		})
 		after = snap.Revision
 	}
 }
@@ -45,6 +51,15 @@ func unmet(deps []stack.Dependency, snap registry.Snapshot) []string {
 	return out
 }
 
+// stuck reports whether a dependency has failed: somebody has to do something.
+func stuck(deps []stack.Dependency, snap registry.Snapshot) bool {
+	return slices.ContainsFunc(deps, func(d stack.Dependency) bool {
+		return slices.ContainsFunc(snap.Service(d.Service), func(in registry.Instance) bool {
+			return in.State == registry.Failed || in.State == registry.Stopped
+		})
+	})
+}
+
 // met says whether an instance in state s satisfies condition c. A completed
 // job has been started and was as healthy as it gets.
 func met(c stack.Condition, s registry.State) bool {
@@ -60,8 +75,10 @@ func met(c stack.Condition, s registry.State) bool {
 
 func describe(d stack.Dependency, in registry.Instance) string {
 	switch in.State {
-	case registry.Failed, registry.Backoff:
-		return fmt.Sprintf("%s, which is in %s (%s)", in.ID, in.State, in.Reason)
+	case registry.Failed:
+		return fmt.Sprintf("%s, which has failed (%s)", in.ID, in.Reason)
+	case registry.Backoff:
+		return fmt.Sprintf("%s, which has ended (%s)", in.ID, in.Reason)
 	case registry.Stopped:
 		return in.ID + ", which is stopped"
 	}

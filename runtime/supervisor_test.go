@@ -244,7 +244,7 @@ func TestAFailedDependencyIsNamedAndCanBeStartedAgain(t *testing.T) {
 	job.Kind = stack.KindJob
 	f.up(job, service("api", "serve", stack.Dependency{Service: "migrate", Condition: stack.Completed}))
 	f.until("api-1", func(i registry.Instance) bool {
-		return i.Reason == "waits for migrate-1, which is in failed (exit code 1)"
+		return i.Reason == "waits for migrate-1, which has failed (exit code 1)"
 	})
 	f.runner.mu.Lock()
 	f.runner.programs["crash"] = succeed
