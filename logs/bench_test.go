@@ -117,25 +117,48 @@ func BenchmarkLine(b *testing.B) {
 	}
 }
 
-// BenchmarkStart is a first run of 100 services that each write a line.
-// start-ns is what up waits for, the rest is the saving of the drafts.
+// BenchmarkStart is a first run of 200 services that each write three lines.
+// start-ns is what up waits for, stop-ns what down does.
 func BenchmarkStart(b *testing.B) {
-	var start time.Duration
+	var start, stop time.Duration
+	var created int
 	for b.Loop() {
 		s := openStore(b)
 		var writers []*Writer
 		began := time.Now()
-		for i := range 100 {
+		for i := range 200 {
 			w := s.Writer("service"+strconv.Itoa(i), "instance"+strconv.Itoa(i))
-			io.WriteString(w, "listening\n")
+			for _, line := range []string{"building\n", "starting\n", "listening\n"} {
+				io.WriteString(w, line)
+			}
 			writers = append(writers, w)
 		}
 		start += time.Since(began)
+		began = time.Now()
 		for _, w := range writers {
 			w.Close()
 		}
+		stop += time.Since(began)
+		created = len(files(b, s))
 	}
 	b.ReportMetric(float64(start.Nanoseconds())/float64(b.N), "start-ns/op")
+	b.ReportMetric(float64(stop.Nanoseconds())/float64(b.N), "stop-ns/op")
+	b.ReportMetric(float64(created), "files/op")
+}
+
+// BenchmarkReopen opens what 200 services have in the pack.
+func BenchmarkReopen(b *testing.B) {
+	s := openStore(b)
+	for i := range 200 {
+		w := s.Writer("service"+strconv.Itoa(i), "instance"+strconv.Itoa(i))
+		for range 100 {
+			io.WriteString(w, "listening\n")
+		}
+		w.Close()
+	}
+	for b.Loop() {
+		reopen(b, s)
+	}
 }
 
 // BenchmarkPath is the whole way of a service's output: the pipe of another

@@ -6,21 +6,26 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestADiskThatFailsIsReportedOnceAndMemoryGoesOn(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		block func(path string) error // make the log unwritable
+		after time.Duration           // when a draft is to have files
+		pack  bool                    // make the pack unwritable, too
 	}{
-		{"full", func(path string) error { return os.Symlink("/dev/full", path) }},
-		{"in the way", func(path string) error { return os.Mkdir(path, 0o755) }},
+		{"full", func(path string) error { return os.Symlink("/dev/full", path) }, 1, false},
+		{"in the way", func(path string) error { return os.Mkdir(path, 0o755) }, 1, false},
+		{"pack full, too", func(path string) error { return os.Symlink("/dev/full", path) }, fileAfter, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := os.Stat("/dev/full"); err != nil && test.name == "full" {
+			if _, err := os.Stat("/dev/full"); err != nil && test.name != "in the way" {
 				t.Skip("needs /dev/full")
 			}
 			reports := make(chan error, 100)
@@ -29,7 +34,15 @@ func TestADiskThatFailsIsReportedOnceAndMemoryGoesOn(t *testing.T) {
 			if err := test.block(path); err != nil {
 				t.Fatal(err)
 			}
-			s = reopen(t, s, OnError(func(err error) { reports <- err }))
+			s, err := Open(s.dir, filesAfter(test.after), OnError(func(err error) { reports <- err }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.pack {
+				if err := os.Symlink("/dev/full", filepath.Join(s.dir, packName)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			w := s.Writer("catalog", "catalog-1")
 			defer w.Close()
 			for i := range 3 {

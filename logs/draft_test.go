@@ -42,7 +42,7 @@ func TestALogIsReadAtOnceAndSavedWithinASecond(t *testing.T) {
 		}
 		w, silent := s.Writer("catalog", "catalog-1"), s.Writer("orders", "orders-1")
 		io.WriteString(w, "one\n")
-		pass(draftAfter - time.Millisecond)
+		pass(packAfter - time.Millisecond)
 		io.WriteString(w, "two\n")
 		if got := files(t, s); len(got) > 0 {
 			t.Errorf("too early on disk: %v", got)
@@ -59,24 +59,38 @@ func TestALogIsReadAtOnceAndSavedWithinASecond(t *testing.T) {
 			t.Errorf("seek: %+v, %v", from, err)
 		}
 
-		pass(time.Millisecond) // counted from the first line
-		if got := files(t, s); !slices.Equal(got, []string{"catalog.idx.1", "catalog.log"}) {
-			t.Errorf("files %v", got)
-		}
-		io.WriteString(w, "three\n")
-		r, err := OpenReadOnly(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, store := range []*Store{s, r} {
-			chunks, dropped, _ := readAll(t, store, from, 1)
-			if got := chunkText(chunks); got != `catalog-1:"two\n" catalog-1:"three\n"` || dropped != nil {
-				t.Errorf("%s, dropped %v", got, dropped)
+		stored := func(want string) {
+			t.Helper()
+			r, err := OpenReadOnly(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			chunks, dropped, _ := readAll(t, r, from, 1)
+			if got := chunkText(chunks); got != want || dropped != nil {
+				t.Errorf("%s, want %s; dropped %v", got, want, dropped)
 			}
 		}
+		pass(time.Millisecond) // counted from the first line
+		stored(`catalog-1:"two\n"`)
+		io.WriteString(w, "three\n")
+		pass(packAfter)
+		stored(`catalog-1:"two\n" catalog-1:"three\n"`)
+		io.WriteString(w, "four\n")
+		pass(packAfter)
+		if got := files(t, s); !slices.Equal(got, []string{packName}) {
+			t.Errorf("files too early: %v", got)
+		}
+		pass(fileAfter + fileSpread)
+		if got := files(t, s); !slices.Equal(got, []string{"catalog.idx.1", "catalog.log", packName}) {
+			t.Errorf("files %v", got)
+		}
+		if got, err := os.ReadFile(s.activePath("catalog")); err != nil || string(got) != "one\ntwo\nthree\nfour\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+		stored(`catalog-1:"two\n" catalog-1:"three\n" catalog-1:"four\n"`)
 		w.Close()
 		silent.Close()
-		if got := files(t, s); len(got) != 2 {
+		if got := files(t, s); len(got) != 3 {
 			t.Errorf("a silent service has files: %v", got)
 		}
 	})
@@ -111,16 +125,30 @@ func TestADraftIsBounded(t *testing.T) {
 	}
 }
 
-func TestCloseSavesWhatAnotherWriterBegan(t *testing.T) {
-	s := openStore(t)
-	one, two := s.Writer("catalog", "catalog-1"), s.Writer("catalog", "catalog-2")
-	defer one.Close()
-	io.WriteString(one, "one\n")
-	io.WriteString(two, "two\n")
-	two.Close()
-	if got, err := os.ReadFile(s.activePath("catalog")); err != nil || string(got) != "one\ntwo\n" {
-		t.Errorf("%q, %v", got, err)
-	}
+func TestCloseKeepsWhatAnotherWriterBegan(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := s.Writer("catalog", "catalog-1"), s.Writer("catalog", "catalog-2")
+		defer one.Close()
+		io.WriteString(one, "one\n")
+		io.WriteString(two, "two\n")
+		two.Close()
+		r, err := OpenReadOnly(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chunks, _, _ := readAll(t, r, Cursor{}, 1); text(chunks) != "one\ntwo\n" {
+			t.Errorf("%q", text(chunks))
+		}
+		pass(fileAfter + fileSpread) // the other writer sees to the files
+		if got, err := os.ReadFile(s.activePath("catalog")); err != nil || string(got) != "one\ntwo\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
 }
 
 func TestADraftThatCannotBeSavedIsTriedAgain(t *testing.T) {
@@ -137,8 +165,8 @@ func TestADraftThatCannotBeSavedIsTriedAgain(t *testing.T) {
 		}
 		w := s.Writer("catalog", "catalog-1")
 		io.WriteString(w, "one\n")
-		pass(10 * time.Second)
-		if len(reports) != 1 || len(files(t, s)) != 1 {
+		pass(fileAfter + fileSpread + 10*diskRetry)
+		if len(reports) != 1 || !slices.Equal(files(t, s), []string{"catalog.log", packName}) {
 			t.Errorf("reports %v, files %v", reports, files(t, s))
 		}
 		if err := os.Remove(path); err != nil {

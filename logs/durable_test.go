@@ -26,6 +26,21 @@ func write(t testing.TB, s *Store, texts ...string) {
 	}
 }
 
+// saved gives the drafts of services without writers their files.
+func saved(t testing.TB, s *Store) {
+	t.Helper()
+	for _, st := range s.all() {
+		st.writing.Lock()
+		if st.draft != nil {
+			if err := st.save(); err != nil {
+				t.Error(err)
+			}
+			st.closeFiles()
+		}
+		st.writing.Unlock()
+	}
+}
+
 func reopen(t testing.TB, s *Store, opts ...Option) *Store {
 	t.Helper()
 	s, err := Open(s.dir, opts...)
@@ -76,6 +91,7 @@ func TestWhatACrashLeaves(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/readonly=%v", test.name, readOnly), func(t *testing.T) {
 				s := openStore(t)
 				write(t, s, "a\n", "b\nc\n", "d\n")
+				saved(t, s)
 				if test.data != nil {
 					edit(t, s.activePath("catalog"), test.data)
 				}
@@ -115,6 +131,7 @@ func TestWhatACrashLeaves(t *testing.T) {
 func TestDamageInsideAnIndexCostsNoMoreThanItCovers(t *testing.T) {
 	s := openStore(t)
 	write(t, s, "a\n", "b\nc\n", "d\n", "e\n")
+	saved(t, s)
 	edit(t, s.indexPath("catalog", 1), func(b []byte) []byte { b[3*blockSize+8] ^= 1; return b })
 	s = reopen(t, s)
 	chunks, dropped, c := readAll(t, s, Cursor{}, 1)
@@ -256,20 +273,23 @@ func TestRotationWhileReadersFollow(t *testing.T) {
 
 func TestNamesOfFiles(t *testing.T) {
 	s := openStore(t)
-	for _, name := range []string{"catalog", "catalog.log", "catalog.log.7", "a b/c:d", "..", "ü", "%41"} {
+	for _, name := range []string{"catalog", "catalog.log", "catalog.log.7", "drafts", "a b/c:d", "..", "ü", "%41"} {
 		w := s.Writer(name, name+"-1")
 		io.WriteString(w, name+"\n")
 		w.Close()
 	}
-	s = reopen(t, s)
-	if got := s.Services(); len(got) != 7 {
-		t.Errorf("services %q", got)
-	}
-	for _, name := range s.Services() {
-		chunks, _, _ := readAll(t, s, Cursor{Services: []string{name}}, 1)
-		if text(chunks) != name+"\n" || chunks[0].Instance != name+"-1" {
-			t.Errorf("%q: %+v", name, chunks)
+	for range 2 { // in the pack, and in files
+		s = reopen(t, s)
+		if got := s.Services(); len(got) != 8 {
+			t.Errorf("services %q", got)
 		}
+		for _, name := range s.Services() {
+			chunks, _, _ := readAll(t, s, Cursor{Services: []string{name}}, 1)
+			if text(chunks) != name+"\n" || chunks[0].Instance != name+"-1" {
+				t.Errorf("%q: %+v", name, chunks)
+			}
+		}
+		saved(t, s)
 	}
 }
 
@@ -335,6 +355,7 @@ func FuzzRebuild(f *testing.F) {
 func TestANameThatCannotBeReadIsNotForgotten(t *testing.T) {
 	s := openStore(t)
 	write(t, s, "one\n")
+	saved(t, s)
 	st := s.stream("catalog")
 	h, err := st.segments[0].open()
 	if err != nil {

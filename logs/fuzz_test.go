@@ -31,6 +31,7 @@ func FuzzIndex(f *testing.F) {
 		}
 		s := openStore(t)
 		write(t, s, "x\n")
+		saved(t, s)
 		edit(t, s.activePath("catalog"), func([]byte) []byte { return data })
 		edit(t, s.indexPath("catalog", 1), func([]byte) []byte { return index })
 		s, err := OpenReadOnly(s.dir)

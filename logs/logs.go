@@ -7,10 +7,12 @@
 // as little as a copy of our own would, and one that is slow finds everything
 // where a fast one did. So there is one path, a service is never slowed down by
 // who reads, and memory does not grow with what is written. Only a new segment
-// is kept in memory at first, as a draft of at most 64 KiB and for a quarter of
-// a second: a service that says nothing costs no files, and one that starts does
-// not wait for them. Drafts also stand in for a disk while it fails; of those,
-// only the newest is saved when it works again.
+// is kept in memory at first, as a draft of at most 64 KiB; every quarter of a
+// second, what is new of it goes to one file for all services, the pack. After
+// five to ten seconds it gets files of its own, if its service has a writer
+// then: a stack that ends soon after it started has created one file, and a
+// service that says nothing costs nothing. Drafts also stand in for a disk while
+// it fails; of those, only the newest is saved when it works again.
 //
 // Each service has one log, cut into segments:
 //
@@ -18,6 +20,7 @@
 //	catalog.log.7    an older segment; the oldest are deleted
 //	catalog.idx.7    the index of segment 7
 //	catalog.idx.8    the index of catalog.log, which becomes segment 8
+//	drafts.pack      the drafts of all services
 //
 // A chunk is what one read of an instance's output brought: complete lines,
 // written with one system call. Complete lines of the instances of a service
@@ -44,6 +47,23 @@
 // The data is written before its record, without fsync. What a kill leaves is
 // data without a record or half a record: the index is then rebuilt, and data
 // that no record covers is handed out as a chunk of an unknown instance.
+//
+// # The pack
+//
+// The pack is a row of entries, little endian, each appended with one write and
+// beginning with the CRC-32C of the rest of it:
+//
+//	head    crc u32 · 'D' · version 1 · length of name u16 · segment u32
+//	        data before u32 · index before u32 · length of data u32 · length of index u32
+//	then    the service's name · blocks of the index · data
+//
+// An entry goes on where the ones before it ended, as its head says; one that
+// has nothing before it begins the draft. One with neither data nor index says
+// that the service's drafts up to that segment are not needed any more.
+//
+// What a kill leaves is a torn entry at the end, which is ignored and then
+// overwritten. A draft is ignored when its segment or a newer one has files,
+// unless those have less of it: then the kill came while they were made.
 package logs
 
 import (

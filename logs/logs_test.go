@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(dir))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(draftsDir); dir != "" {
+		fmt.Fprintln(os.Stderr, writeDraftsUntilKilled(dir))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -18,16 +18,21 @@ func (f *activeFiles) close() {
 	_ = f.index.Close()
 }
 
-// createFile makes a file, with its folder when that is missing, or empties
-// it, and writes b. It leaves none behind when that fails.
-func createFile(path string, b []byte) (*os.File, error) {
-	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC
+// openFile opens a file, making its folder when that is missing.
+func openFile(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
 			f, err = os.OpenFile(path, flags, 0o644)
 		}
 	}
+	return f, err
+}
+
+// createFile makes a file, or empties it, and writes b. It leaves none behind
+// when that fails.
+func createFile(path string, b []byte) (*os.File, error) {
+	f, err := openFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func seek(t *testing.T, dir string, size int64, saved bool) {
 	began := time.Now()
 	step := time.Second
 	if !saved {
-		step = draftAfter / 20 // before it is saved
+		step = packAfter / 20 // before it is saved
 	}
 	for i := range 10 {
 		fmt.Fprintf(w, "line %d\nodd %d\n", 2*i, 2*i+1)

@@ -18,8 +18,8 @@ import (
 
 // Store is the logs of a stack. All methods may be called from any goroutine.
 // It starts nothing and holds no file open but for services that have a writer,
-// so there is nothing to close but the writers: the last of a service leaves all
-// of its log on disk.
+// so there is nothing to close but the writers: each leaves all of its service's
+// log on disk.
 type Store struct {
 	dir          string
 	readOnly     bool
@@ -28,6 +28,9 @@ type Store struct {
 	idle         time.Duration
 	onError      func(error)
 	began        time.Time
+	pack         *pack
+	fileAfter    time.Duration
+	fileSpread   time.Duration
 
 	mu        sync.Mutex
 	streams   []*stream // sorted by service; replaced, never changed
@@ -80,24 +83,49 @@ func open(dir string, readOnly bool, opts []Option) (*Store, error) {
 		idle:         partialAfter,
 		onError:      func(error) {},
 		began:        time.Now(),
+		pack:         newPack(dir),
+		fileAfter:    fileAfter,
+		fileSpread:   fileSpread,
 		instances:    map[string]*Writer{},
 		waiters:      map[*waiter]struct{}{},
 	}
 	for _, o := range opts {
 		o(s)
 	}
-	if err := s.list(); err != nil {
+	packed, err := s.pack.read() // before the files: a draft that gets them meanwhile is found at least once
+	if err != nil {
 		return nil, fmt.Errorf("open logs: %w", err)
+	}
+	found, err := s.list()
+	if err != nil {
+		return nil, fmt.Errorf("open logs: %w", err)
+	}
+	for service, drafts := range packed {
+		if found[service] == nil {
+			found[service] = &stream{store: s, service: service}
+		}
+		found[service].adopt(drafts)
+	}
+	for _, st := range found {
+		if len(st.segments) > 0 {
+			s.streams = append(s.streams, st)
+		}
+	}
+	slices.SortFunc(s.streams, func(a, b *stream) int { return strings.Compare(a.service, b.service) })
+	if !readOnly && s.pack.wasteful() {
+		if err := s.pack.rewrite(); err != nil {
+			s.onError(err) // it stays as it is
+		}
 	}
 	return s, nil
 }
 
-// list finds the services and segments that dir has. What is in them is read
-// when a service is first used.
-func (s *Store) list() error {
+// list finds the services and segments that have files. What is in them is
+// read when a service is first used.
+func (s *Store) list() (map[string]*stream, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !os.IsNotExist(err) {
-		return err
+		return nil, err
 	}
 	found := map[string]*stream{}
 	active := map[string]bool{}
@@ -136,10 +164,8 @@ func (s *Store) list() error {
 		for i := range st.segments {
 			st.segments[i].indexPath = s.indexPath(service, st.segments[i].seq)
 		}
-		s.streams = append(s.streams, st)
 	}
-	slices.SortFunc(s.streams, func(a, b *stream) int { return strings.Compare(a.service, b.service) })
-	return nil
+	return found, nil
 }
 
 // load reads what the segments hold, once. One that cannot be read is kept as
@@ -155,6 +181,10 @@ func (st *stream) load() error {
 	var failed error
 	for i := range st.segments {
 		g := &st.segments[i]
+		if g.path == "" {
+			prev = g.end()
+			continue
+		}
 		if err := g.load(prev, !st.store.readOnly); err != nil {
 			*g = segment{seq: g.seq, path: g.path, indexPath: g.indexPath, base: prev}
 			if errors.Is(err, fs.ErrNotExist) {

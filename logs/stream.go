@@ -25,6 +25,7 @@ type stream struct {
 	writers  int
 	files    *activeFiles      // of the newest segment; nil before the first chunk, without writers, or when the disk fails
 	draft    *draft            // the newest segment when it has no files
+	due      *alarm            // for the draft; nil without writers
 	names    map[string]uint32 // where the instances' names begin in the index that is written
 	failed   time.Time
 	reported string // the failure that was reported last
@@ -42,40 +43,51 @@ type nameKey struct {
 	block uint32
 }
 
+// enter and leave count the writers.
+func (st *stream) enter() {
+	st.store.pack.enter()
+	st.writing.Lock()
+	defer st.writing.Unlock()
+	if st.writers++; st.writers == 1 {
+		st.due = new(alarm)
+	}
+}
+
+// leave returns when all that was written is on disk, even if that has failed
+// just now.
+func (st *stream) leave() {
+	var due *alarm
+	st.writing.Lock()
+	st.failed = time.Time{}
+	err := st.keep(false)
+	news := st.news(err)
+	if st.writers--; st.writers == 0 {
+		st.closeFiles()
+		due, st.due = st.due, nil
+	}
+	st.writing.Unlock()
+	st.report(err, news)
+	if due != nil {
+		due.stop()
+	}
+	st.store.pack.leave()
+}
+
 // append writes one chunk. It never fails: what the disk does not take stays
-// in memory, and the failure is reported once. It returns true when the chunk
-// begins a draft: the caller has to see to it that flush is called.
-func (st *stream) append(instance string, flags uint8, b []byte) (begins bool) {
+// in memory, and the failure is reported once.
+func (st *stream) append(instance string, flags uint8, b []byte) {
 	lines := lineStarts(b, flags)
 	st.writing.Lock()
 	var err error
 	if st.drafts(len(b)) {
-		begins = st.appendDraft(instance, flags, b, lines)
+		st.appendDraft(instance, flags, b, lines)
 	} else if err = st.try(func() error { return st.appendDisk(instance, flags, b, lines) }); err != nil {
-		begins = st.appendDraft(instance, flags, b, lines)
+		st.appendDraft(instance, flags, b, lines)
 	}
 	news := st.news(err)
 	st.writing.Unlock()
 	st.store.notify(st.service)
 	st.report(err, news)
-	return begins
-}
-
-// flush saves a draft; last does so even if the disk has failed just now. It
-// returns false when the draft is still there, to be tried again.
-func (st *stream) flush(last bool) bool {
-	st.writing.Lock()
-	if last {
-		st.failed = time.Time{}
-	}
-	var err error
-	if st.draft != nil && len(st.draft.data) > 0 {
-		err = st.try(st.save)
-	}
-	news := st.news(err)
-	st.writing.Unlock()
-	st.report(err, news)
-	return err == nil
 }
 
 // errDiskFailed says that the disk has failed just now and is not tried.

@@ -32,7 +32,8 @@ const (
 // Writer takes the output of one instance. One goroutine may write at a time;
 // Close may be called from any. Writing blocks only for the disk and never
 // fails because of it. What is written can be read from the store at once; it
-// is on disk within a second, and when Close returns.
+// is on disk within a second, and when Close returns: in the pack first, and
+// after a few seconds in files of the service's own.
 type Writer struct {
 	st       *stream
 	instance string
@@ -47,7 +48,6 @@ type Writer struct {
 	closed     bool
 
 	idle alarm // for a line that stays unfinished
-	save alarm // for a draft
 }
 
 // Writer returns a writer for what an instance of a service writes. It must be
@@ -58,10 +58,8 @@ func (s *Store) Writer(service, instance string) *Writer {
 	if err := st.load(); err != nil {
 		s.onError(err)
 	}
-	st.writing.Lock()
-	st.writers++
+	st.enter()
 	w.from = st.lastSegment().end()
-	st.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.instances[instance] = w
@@ -230,15 +228,7 @@ func (w *Writer) put(b []byte) {
 	if w.began {
 		flags |= flagPartial
 	}
-	if w.st.append(w.instance, flags, b) {
-		w.save.in(draftAfter, w.saveDraft)
-	}
-}
-
-func (w *Writer) saveDraft() {
-	if !w.st.flush(false) {
-		w.save.in(diskRetry, w.saveDraft)
-	}
+	w.st.append(w.instance, flags, b)
 }
 
 // Close writes a partial line. It does not wait for a ReadFrom.
@@ -252,13 +242,6 @@ func (w *Writer) Close() error {
 	w.closed, w.buf, w.start, w.end = true, nil, 0, 0
 	w.mu.Unlock()
 	w.idle.stop()
-	w.save.stop()
-	w.st.flush(true)
-
-	w.st.writing.Lock()
-	defer w.st.writing.Unlock()
-	if w.st.writers--; w.st.writers == 0 {
-		w.st.closeFiles()
-	}
+	w.st.leave()
 	return nil
 }
