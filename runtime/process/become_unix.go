@@ -14,11 +14,7 @@ import (
 // signals and its exit code, and nothing left of msctl in between. It only
 // returns when that failed.
 func Become(dir string, env []string, c stack.Command) (code int, err error) {
-	args, err := argv(c, env)
-	if err != nil {
-		return 0, err
-	}
-	path, err := lookPath(args[0], dir, env)
+	path, args, err := resolve(c, dir, env)
 	if err != nil {
 		return 0, err
 	}

@@ -10,11 +10,7 @@ import (
 // Become runs a command in place of this process, with its terminal, and
 // returns its exit code: Windows cannot replace a process.
 func Become(dir string, env []string, c stack.Command) (code int, err error) {
-	args, err := argv(c, env)
-	if err != nil {
-		return 0, err
-	}
-	path, err := lookPath(args[0], dir, env)
+	path, args, err := resolve(c, dir, env)
 	if err != nil {
 		return 0, err
 	}

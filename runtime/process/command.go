@@ -153,6 +153,15 @@ func (e *NotFoundError) Hint() string {
 	return toolchainHint(e.Program)
 }
 
+// resolve turns a command into the program it names and its arguments.
+func resolve(c stack.Command, dir string, env []string) (path string, args []string, err error) {
+	if args, err = argv(c, env); err != nil {
+		return "", nil, err
+	}
+	path, err = lookPath(args[0], dir, env)
+	return path, args, err
+}
+
 // lookPath finds the program that argv[0] names, as execvp does, but with the
 // PATH and from the folder of the service.
 func lookPath(name, dir string, env []string) (string, error) {

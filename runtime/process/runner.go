@@ -144,11 +144,7 @@ func (r *Runner) run(ctx context.Context, s runtime.Spec, c stack.Command, out i
 	if err != nil {
 		return err
 	}
-	args, err := argv(c, env)
-	if err != nil {
-		return err
-	}
-	path, err := lookPath(args[0], s.Dir, env)
+	path, args, err := resolve(c, s.Dir, env)
 	if err != nil {
 		return err
 	}

@@ -37,9 +37,6 @@ func toolchainHint(program string) string {
 // would find it. The error is a *NotFoundError when it is not installed. A
 // command that needs a shell is looked at as far as its shell.
 func Find(c stack.Command, dir string, env []string) (path string, err error) {
-	args, err := argv(c, env)
-	if err != nil {
-		return "", err
-	}
-	return lookPath(args[0], dir, env)
+	path, _, err = resolve(c, dir, env)
+	return path, err
 }
