@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,6 +67,7 @@ func (a *app) superviseCommand() *cobra.Command {
 			if o.started = process.Detached(); o.started != nil {
 				defer o.started.Close() //nolint:errcheck // closed once all was said
 			}
+			o.loaded = time.Now()
 			st, err := a.load()
 			if err != nil {
 				return err

@@ -100,7 +100,9 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 			run(under, func(ctx context.Context) error { return a.show(ctx, reg, store, now, o.plain) })
 		}
 		if !o.noWatch {
-			run(user, func(ctx context.Context) error { return watch.Files(ctx, op.files, func() { op.reload(ctx) }) })
+			run(user, func(ctx context.Context) error {
+				return watch.Files(ctx, o.loaded, op.files, func() { op.reload(ctx) })
+			})
 		}
 		return nil
 	})

@@ -26,6 +26,7 @@ type upOptions struct {
 	plain       bool
 	background  bool           // there is nobody to look at the output
 	started     io.WriteCloser // hears that the stack was applied; may be nil
+	loaded      time.Time      // when the stack file was read, or just before
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -59,6 +60,7 @@ applies what has changed in its file.`,
 }
 
 func (a *app) up(ctx context.Context, o upOptions) error {
+	o.loaded = time.Now()
 	st, err := a.load()
 	if err != nil {
 		return err
