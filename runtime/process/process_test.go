@@ -428,8 +428,12 @@ func TestSweepSparesAReusedPID(t *testing.T) {
 }
 
 func TestTheGuardianIsReplaced(t *testing.T) {
-	r := open(t)
-	first := r.guardian.leader.pid
+	open(t)
+	guardians := childrenWith(GuardCommand)
+	if len(guardians) != 1 {
+		t.Fatalf("guardians: %v", guardians)
+	}
+	first := guardians[0]
 	if err := unix.Kill(first, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
