@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
@@ -49,7 +48,7 @@ func (a *app) down(ctx context.Context, volumes bool) error {
 	}
 	// The supervisor holds the lock until nothing is left.
 	lock := flock.New(filepath.Join(state, "lock"))
-	if _, err := lock.TryLockContext(ctx, downPoll); err != nil {
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return fmt.Errorf("wait for the stack to end: %w", err)
 	}
 	defer lock.Unlock() //nolint:errcheck // it ends with the process
@@ -72,9 +71,6 @@ func (a *app) down(ctx context.Context, volumes bool) error {
 	}
 	return nil
 }
-
-// downPoll is how often the stack's lock is tried.
-const downPoll = 2 * time.Millisecond
 
 // removeState deletes what msctl keeps, but for what is committed to git.
 func removeState(state string) error {

@@ -34,8 +34,6 @@ func (a *app) printSteps(steps []runtime.Step) {
 	a.printControlSteps(controlSteps(steps))
 }
 
-func (a *app) printResult(r control.Result) { a.printControlSteps(r.Steps) }
-
 // printControlSteps writes steps in columns, to stderr: they are news, not data.
 func (a *app) printControlSteps(steps []control.Step) {
 	if len(steps) == 0 {

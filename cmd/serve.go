@@ -28,7 +28,7 @@ var errDown = errors.New("stopped by msctl down")
 // the end: the user's ends the supervisor, and what the instances stand on
 // (the gateway, the control API, the guard of the processes) ends after it.
 func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOptions) error {
-	state, unlock, err := lockState(st.Dir)
+	state, unlock, err := lockState(ctx, st.Dir)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -22,9 +24,16 @@ const ignoreState = "*\n!.gitignore\n!scaffold/\n!scaffold/**\n"
 // errLocked: another supervisor has the stack.
 var errLocked = errors.New("another msctl is starting or stopping this stack")
 
+const (
+	// lockPatience is how long the stack may be another's: one that was killed,
+	// or has stopped everything, is about to let it go.
+	lockPatience = time.Second
+	lockPoll     = 2 * time.Millisecond
+)
+
 // lockState makes the state folder and takes the stack for this process, until
 // unlock is called or the process ends.
-func lockState(dir string) (state string, unlock func(), err error) {
+func lockState(ctx context.Context, dir string) (state string, unlock func(), err error) {
 	state = stateDir(dir)
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		return "", nil, &exitError{code: exitFailed, err: fmt.Errorf("make the state folder: %w", err), hint: "msctl keeps its socket and logs beside the stack file; that folder has to be writable"}
@@ -36,12 +45,13 @@ func lockState(dir string) (state string, unlock func(), err error) {
 		}
 	}
 	lock := flock.New(filepath.Join(state, "lock"))
-	ok, err := lock.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	switch _, err := lock.TryLockContext(ctx, lockPoll); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "", nil, &exitError{code: exitFailed, err: errLocked, hint: "msctl ps shows whether it is up; msctl down stops it"}
+	case err != nil:
 		return "", nil, fmt.Errorf("lock the stack: %w", err)
-	}
-	if !ok {
-		return "", nil, errLocked
 	}
 	return state, func() { _ = lock.Unlock() }, nil
 }

@@ -70,11 +70,11 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	client, err := control.Dial(st.Dir)
+	client, result, err := applyRunning(ctx, st.Dir, o)
 	switch {
 	case err == nil:
-		return a.upRunning(ctx, client, o)
-	case !control.IsNotRunning(err):
+		return a.upRunning(ctx, client, result, o)
+	case !control.IsNotRunning(err) && !errors.Is(err, control.ErrGone): // one that was killed just now is gone
 		return err
 	case o.dryRun:
 		a.printSteps(runtime.Preview(st, names))
@@ -85,16 +85,22 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	return a.serve(ctx, st, names, o)
 }
 
-// upRunning applies the stack file to a stack that runs already, then does
-// what up does next: nothing, wait, or follow the output.
-func (a *app) upRunning(ctx context.Context, client *control.Client, o upOptions) error {
+// applyRunning has a stack that runs already apply its file.
+func applyRunning(ctx context.Context, dir string, o upOptions) (*control.Client, control.Result, error) {
+	client, err := control.Dial(dir)
+	if err != nil {
+		return nil, control.Result{}, err
+	}
 	result, err := client.Do(ctx, control.Action{
 		Verb: control.Apply, Services: o.services, Profiles: o.profiles, NoDeps: o.noDeps, DryRun: o.dryRun, Environ: environ(),
 	})
-	if err != nil {
-		return err
-	}
-	a.printResult(result)
+	return client, result, err
+}
+
+// upRunning is what up does after the file was applied: nothing more, wait, or
+// follow the output.
+func (a *app) upRunning(ctx context.Context, client *control.Client, result control.Result, o upOptions) error {
+	a.printControlSteps(result.Steps)
 	switch {
 	case o.dryRun:
 		return nil
