@@ -143,7 +143,8 @@ func allReady(snap registry.Snapshot) bool {
 
 // news says what is worth a line of what changed about an instance.
 func news(was, is registry.Instance) string {
-	if was.State == is.State && was.Reason == is.Reason {
+	again := !was.Started.Equal(is.Started) && (is.State == registry.Ready || is.State.Terminal()) // it was started, and not seen to be
+	if was.State == is.State && was.Reason == is.Reason && !again {
 		if len(was.Output) == 0 && len(is.Output) > 0 {
 			return is.ID + " wrote last\n  | " + strings.Join(is.Output, "\n  | ")
 		}
