@@ -62,6 +62,9 @@ func Open(owner string) (*Leases, error) {
 	if !ok {
 		return nil, fmt.Errorf("lease ports: %s holds its leases in another process", owner)
 	}
+	if err := remove(l.path(".json")); err != nil { // of one that was killed
+		return nil, fmt.Errorf("lease ports: %w", errors.Join(err, l.alive.Unlock()))
+	}
 	return l, nil
 }
 

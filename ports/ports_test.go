@@ -166,3 +166,16 @@ func TestFindHolderKnowsASupervisorsStack(t *testing.T) {
 		t.Errorf("FindHolder = %v, %v; want the stack /stacks/shop", h, err)
 	}
 }
+
+// What a killed owner had leased is its own again.
+func TestPortsStayAfterTheirOwnerWasKilled(t *testing.T) {
+	private(t)
+	killed := open(t, "/stacks/shop")
+	before := take(t, killed, "web-1")
+	if err := killed.alive.Unlock(); err != nil { // as its end does; its files stay
+		t.Fatal(err)
+	}
+	if after := take(t, open(t, "/stacks/shop"), "web-1"); after != before {
+		t.Errorf("port %d became %d", before, after)
+	}
+}
