@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,14 +74,13 @@ func (a *app) client() (*control.Client, error) {
 	return c, err
 }
 
-// client's or nil, for commands that have something to say of a stack that
-// does not run.
-func (a *app) clientIfRunning() (*control.Client, string, error) {
-	dir, err := a.stackDir()
-	if err != nil {
+// clientIfRunning is client for commands that have something to say of a stack
+// that does not run, too: the client is nil then. dir is the stack's folder.
+func (a *app) clientIfRunning() (c *control.Client, dir string, err error) {
+	if dir, err = a.stackDir(); err != nil {
 		return nil, "", err
 	}
-	c, err := control.Dial(dir)
+	c, err = control.Dial(dir)
 	if control.IsNotRunning(err) {
 		return nil, dir, nil
 	}
@@ -108,7 +108,7 @@ func (a *app) completeServices(c *cobra.Command, args []string, _ string) ([]str
 	}
 	var out []string
 	for _, n := range names {
-		if !contains(args, n) {
+		if !slices.Contains(args, n) {
 			out = append(out, n)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -63,7 +64,7 @@ func (p *operator) applied(st *stack.Stack, names []string) {
 	defer p.mu.Unlock()
 	p.stack, p.problem = st, ""
 	for _, n := range names {
-		if !contains(p.names, n) {
+		if !slices.Contains(p.names, n) {
 			p.names = append(p.names, n)
 		}
 	}
@@ -132,6 +133,12 @@ func (p *operator) services(act control.Action) []string {
 
 // apply loads the stack file with the caller's environment and follows it.
 func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Step, error) {
+	if running := p.files()[0]; act.File != "" && act.File != running {
+		return nil, &exitError{
+			code: exitFailed, err: fmt.Errorf("the stack of %s runs in this folder", running),
+			hint: "msctl down stops it; two stacks run side by side from folders of their own",
+		}
+	}
 	st, err := p.app.loadWith(act.Environ)
 	if err != nil {
 		return nil, err
@@ -210,7 +217,7 @@ func (p *operator) status() control.Status {
 		PID: os.Getpid(), Version: version(), Started: p.started, Gateway: p.gateway.Addr(), Problem: p.problem,
 	}
 	for _, sv := range p.stack.Services {
-		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: contains(p.names, sv.Name)}
+		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: slices.Contains(p.names, sv.Name)}
 		for _, d := range sv.DependsOn {
 			c.Depends = append(c.Depends, d.Service)
 		}

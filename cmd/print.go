@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/msctl/msctl/control"
@@ -14,8 +13,6 @@ import (
 // environ is the environment that commands load stack files with and that
 // processes get.
 func environ() []string { return os.Environ() }
-
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
 // withPort is host with the port of addr.
 func withPort(host, addr string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -83,7 +84,7 @@ func (a *app) instances(ctx context.Context, client *control.Client, services []
 	}
 	out := []registry.Instance{}
 	for _, i := range snap.Instances {
-		if len(services) == 0 || contains(services, i.Service) {
+		if len(services) == 0 || slices.Contains(services, i.Service) {
 			out = append(out, i)
 		}
 	}

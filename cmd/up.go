@@ -70,7 +70,7 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	client, result, err := applyRunning(ctx, st.Dir, o)
+	client, result, err := applyRunning(ctx, st, o)
 	switch {
 	case err == nil:
 		return a.upRunning(ctx, client, result, o)
@@ -86,13 +86,13 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 }
 
 // applyRunning has a stack that runs already apply its file.
-func applyRunning(ctx context.Context, dir string, o upOptions) (*control.Client, control.Result, error) {
-	client, err := control.Dial(dir)
+func applyRunning(ctx context.Context, st *stack.Stack, o upOptions) (*control.Client, control.Result, error) {
+	client, err := control.Dial(st.Dir)
 	if err != nil {
 		return nil, control.Result{}, err
 	}
 	result, err := client.Do(ctx, control.Action{
-		Verb: control.Apply, Services: o.services, Profiles: o.profiles, NoDeps: o.noDeps, DryRun: o.dryRun, Environ: environ(),
+		Verb: control.Apply, File: st.Files[0], Services: o.services, Profiles: o.profiles, NoDeps: o.noDeps, DryRun: o.dryRun, Environ: environ(),
 	})
 	return client, result, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 		}
 	}
 	news := newsFrom(a)
-	news.only = func(i registry.Instance) bool { return contains(services, i.Service) }
+	news.only = func(i registry.Instance) bool { return slices.Contains(services, i.Service) }
 	return waitUntil(ctx, client, news, timeout, func(s registry.Snapshot) (waiting []string, err error) {
 		for _, name := range services {
 			for _, i := range s.Service(name) {

@@ -39,6 +39,7 @@ type Action struct {
 	Services []string       `json:"services,omitempty"`
 	Replicas map[string]int `json:"replicas,omitempty"` // Scale
 	Profiles []string       `json:"profiles,omitempty"` // Apply
+	File     string         `json:"file,omitempty"`     // Apply: the stack file that is meant
 	Environ  []string       `json:"environ,omitempty"`  // Apply: the caller's, for interpolation
 	NoDeps   bool           `json:"no_deps,omitempty"`  // Apply
 	DryRun   bool           `json:"dry_run,omitempty"`  // Apply: only say what would be done
