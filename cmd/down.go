@@ -62,10 +62,11 @@ func (a *app) down(ctx context.Context, volumes bool) error {
 		}
 	}
 	switch {
-	case client != nil:
-		fmt.Fprintln(a.err, "the stack is down")
+	// First: a supervisor that is killed still takes a connection while it dies.
 	case swept > 0:
 		fmt.Fprintf(a.err, "ended %d processes that a killed msctl had left behind\n", swept)
+	case client != nil:
+		fmt.Fprintln(a.err, "the stack is down")
 	default:
 		fmt.Fprintln(a.err, "nothing runs")
 	}
