@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
 )
 
@@ -19,7 +20,7 @@ func TestRoundRobinIsEvenAndSmooth(t *testing.T) {
 		{[]int{5, 1, 1}, "aabacaaaabacaa"}, // nginx's example
 		{[]int{2, 1}, "abaaba"},
 	} {
-		p := &pool{changed: make(chan struct{})}
+		p := &pool{changed: make(chan struct{}), upstream: nowhere}
 		var in []registry.Instance
 		for n, w := range c.weights {
 			in = append(in, registry.Instance{ID: string(rune('a' + n)), Address: "x", State: registry.Ready, Weight: w})
@@ -101,7 +102,7 @@ func TestHowLongARequestWaits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{})}
+				p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{}), upstream: nowhere}
 				for _, s := range c.steps {
 					p.update(ready(s), time.Now())
 				}
@@ -117,7 +118,7 @@ func TestHowLongARequestWaits(t *testing.T) {
 
 func TestAReadyInstanceThatRefusesIsWaitedForABit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{})}
+		p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{}), upstream: nowhere}
 		p.update([]registry.Instance{{ID: "api-1", Address: "127.0.0.1:1", State: registry.Ready}}, time.Now())
 		w := &pass{pool: p}
 		if _, err := w.Next(t.Context(), nil); err != nil {
@@ -128,9 +129,18 @@ func TestAReadyInstanceThatRefusesIsWaitedForABit(t *testing.T) {
 		if took := time.Since(began); err == nil || took != settle || !strings.Contains(err.Error(), "api-1") {
 			t.Errorf("%v after %s", err, took)
 		}
-		w.Done()
+		w.Done(&wire.Outcome{})
 		if n := p.all[0].flight.Count(); n != 0 {
 			t.Errorf("%d in flight", n)
 		}
 	})
 }
+
+// nowhere makes upstreams that lead nowhere.
+func nowhere(addr string) wire.Upstream { return idle(addr) }
+
+type idle string
+
+func (i idle) Addr() string { return string(i) }
+
+func (idle) Forget() {}

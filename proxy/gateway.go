@@ -135,8 +135,8 @@ func (g *Gateway) fill(t *table) {
 	s := g.registry.Snapshot()
 	now := time.Now()
 	for _, p := range t.pools {
-		for _, addr := range p.update(s.Service(p.service), now) {
-			g.engine.Forget(addr)
+		for _, u := range p.update(s.Service(p.service), now) {
+			u.Forget()
 		}
 	}
 }

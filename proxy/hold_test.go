@@ -112,7 +112,7 @@ func TestAnInstanceThatBreaksOffIsAProblem(t *testing.T) {
 }
 
 func TestARoutesTimeoutIsAProblem(t *testing.T) {
-	w := begin(t, declare(t, service("api", routed(stack.Route{Path: "/", To: "api", Timeout: 10 * time.Millisecond}))), Options{})
+	w := begin(t, declare(t, service("api", routed(stack.Route{Path: "/", To: "api", Policies: stack.Policies{Timeout: 10 * time.Millisecond}}))), Options{})
 	left := make(chan struct{})
 	w.put("api-1", upstream(t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
@@ -126,7 +126,7 @@ func TestARoutesTimeoutIsAProblem(t *testing.T) {
 }
 
 func TestATimeoutEndsAWaitToo(t *testing.T) {
-	w := begin(t, declare(t, service("api", routed(stack.Route{Path: "/", To: "api", Timeout: 10 * time.Millisecond}))), Options{})
+	w := begin(t, declare(t, service("api", routed(stack.Route{Path: "/", To: "api", Policies: stack.Policies{Timeout: 10 * time.Millisecond}}))), Options{})
 	w.put("api-1", "", registry.Starting)
 	p := w.problem(504, w.request("GET", "", "/", nil))
 	if p.Detail != "service api did not answer within the route's timeout" {

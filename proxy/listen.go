@@ -92,7 +92,7 @@ func (g *Gateway) Configure(ctx context.Context, st *stack.Stack) error {
 	next.matcher = newMatcher(next.routes)
 	for _, sv := range st.Services {
 		if next.pools[sv.Name] == nil {
-			next.pools[sv.Name] = &pool{service: sv.Name, hold: g.Hold, lastLine: g.LastLine, changed: make(chan struct{})}
+			next.pools[sv.Name] = &pool{service: sv.Name, hold: g.Hold, lastLine: g.LastLine, upstream: g.engine.Upstream, changed: make(chan struct{})}
 		}
 	}
 	g.fill(next)

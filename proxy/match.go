@@ -35,7 +35,7 @@ func newMatcher(routes []*route) matcher {
 }
 
 // find returns the route that takes h, nil when none does.
-func (m *matcher) find(h wire.Head) *route {
+func (m *matcher) find(h *wire.Head) *route {
 	for r := range m.all(h) {
 		return r
 	}
@@ -43,7 +43,7 @@ func (m *matcher) find(h wire.Head) *route {
 }
 
 // all yields the routes that match h, the most specific first.
-func (m *matcher) all(h wire.Head) func(yield func(*route) bool) {
+func (m *matcher) all(h *wire.Head) func(yield func(*route) bool) {
 	return func(yield func(*route) bool) {
 		host := hostname(h.Host)
 		for _, routes := range [...][]*route{m.hosts[host], m.wild, m.any} {
@@ -57,7 +57,7 @@ func (m *matcher) all(h wire.Head) func(yield func(*route) bool) {
 }
 
 // takes reports whether r matches h, whose hostname is host.
-func (r *route) takes(h wire.Head, host string) bool {
+func (r *route) takes(h *wire.Head, host string) bool {
 	return r.takesHost(host) && r.takesPath(h.Path) && r.takesMethod(h.Method) && r.takesHeaders(h.Header)
 }
 
@@ -81,7 +81,7 @@ func (r *route) takesPath(path string) bool {
 
 func (r *route) takesHeaders(have wire.Header) bool {
 	for name, want := range r.headers {
-		if have == nil || !slices.Contains(have.Values(name), want) {
+		if have == nil || !have.Has(name, want) {
 			return false
 		}
 	}

@@ -31,20 +31,20 @@ type pass struct {
 	until time.Time   // of all its waiting; zero before the first
 }
 
-func (p *pass) Next(ctx context.Context, failed error) (string, error) {
+func (p *pass) Next(ctx context.Context, failed error) (wire.Upstream, error) {
 	if failed != nil {
 		p.tried = append(p.tried, p.at)
-		p.Done()
+		p.leave()
 	}
 	e, o := p.pool.take(p.tried)
 	if e == nil {
 		var err error
 		if e, err = p.wait(ctx, o, failed); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	p.at = e
-	return e.addr, nil
+	return e.upstream, nil
 }
 
 // wait holds the request until there is an endpoint to take, or no hope, or no
@@ -124,7 +124,13 @@ func (p *pass) Broke(err error) *wire.Problem {
 	return p.pool.broke(p.at, err)
 }
 
-func (p *pass) Done() {
+// Again implements wire.Pass.
+func (p *pass) Again(context.Context, int, error) bool { return false }
+
+// Done implements wire.Pass.
+func (p *pass) Done(*wire.Outcome) { p.leave() }
+
+func (p *pass) leave() {
 	if p.at != nil {
 		p.at.flight.End()
 		p.at = nil

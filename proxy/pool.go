@@ -20,6 +20,7 @@ type pool struct {
 	service  string
 	hold     time.Duration
 	lastLine func(instanceID string) string
+	upstream func(addr string) wire.Upstream
 
 	mu        sync.Mutex
 	ready     []*endpoint
@@ -33,6 +34,7 @@ type pool struct {
 // endpoint is one address of an instance.
 type endpoint struct {
 	instance string
+	upstream wire.Upstream
 	addr     string
 	weight   int
 	current  int // of the smooth weighted round robin
@@ -41,7 +43,7 @@ type endpoint struct {
 
 // update makes the pool what the registry says, and returns the addresses that
 // take no more requests.
-func (p *pool) update(instances []registry.Instance, now time.Time) (left []string) {
+func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire.Upstream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if slices.EqualFunc(p.instances, instances, same) {
@@ -63,7 +65,7 @@ func (p *pool) update(instances []registry.Instance, now time.Time) (left []stri
 	}
 	for _, e := range before {
 		if !slices.Contains(p.ready, e) {
-			left = append(left, e.addr)
+			left = append(left, e.upstream)
 		}
 	}
 	p.all = slices.DeleteFunc(p.all, func(e *endpoint) bool {
@@ -92,7 +94,7 @@ func (p *pool) endpoint(instance, addr string) *endpoint {
 			return e
 		}
 	}
-	e := &endpoint{instance: instance, addr: addr}
+	e := &endpoint{instance: instance, addr: addr, upstream: p.upstream(addr)}
 	p.all = append(p.all, e)
 	return e
 }

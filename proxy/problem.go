@@ -14,6 +14,9 @@ func problem(status int, detail string) *wire.Problem {
 	return &wire.Problem{Status: status, Title: http.StatusText(status), Detail: detail}
 }
 
+// answer is how a problem is told.
+func answer(p *wire.Problem) *wire.Answer { return &wire.Answer{Status: p.Status, Problem: p} }
+
 // unavailable is the answer when no instance takes requests.
 func (p *pool) unavailable(o outlook, more string) *wire.Problem {
 	detail := "service " + p.service + " has no instance"

@@ -46,7 +46,7 @@ func compile(st *stack.Stack) []*route {
 		}
 		c := &route{
 			host: hostname(r.Host), path: r.Path, exact: r.Exact, headers: r.Headers,
-			strip: strings.TrimRight(r.Strip, "/"), timeout: r.Timeout, service: to, order: len(out),
+			strip: strings.TrimRight(r.Strip, "/"), timeout: r.Policies.Timeout, service: to, order: len(out),
 		}
 		for _, m := range r.Methods {
 			c.methods = append(c.methods, strings.ToUpper(m))

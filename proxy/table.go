@@ -28,7 +28,7 @@ type Match struct {
 
 // Match says which route takes a request of the front door, and why. ok is
 // false when none does.
-func (g *Gateway) Match(h wire.Head) (m Match, ok bool) {
+func (g *Gateway) Match(h *wire.Head) (m Match, ok bool) {
 	t := g.table.Load()
 	addr := g.Addr()
 	var first *route
@@ -75,13 +75,13 @@ func (t *table) show(r *route, addr string) Route {
 type front struct{ g *Gateway }
 
 // Enter implements wire.Door.
-func (f front) Enter(h wire.Head) (wire.Pass, wire.Terms, *wire.Problem) {
+func (f front) Enter(h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
 	t := f.g.table.Load()
 	r := t.matcher.find(h)
 	if r == nil {
-		return nil, wire.Terms{}, t.noRoute(h)
+		return nil, nil, answer(t.noRoute(h))
 	}
-	terms := wire.Terms{Path: h.Path, Timeout: r.timeout, Outside: true}
+	terms := &wire.Terms{Path: h.Path, Query: h.Query, Timeout: r.timeout, Outside: true}
 	if r.strip != "" {
 		if rest, ok := cutSegments(h.Path, r.strip); ok {
 			terms.Prefix, terms.Path = r.strip, rest
@@ -94,7 +94,7 @@ func (f front) Enter(h wire.Head) (wire.Pass, wire.Terms, *wire.Problem) {
 }
 
 // noRoute says what there is instead.
-func (t *table) noRoute(h wire.Head) *wire.Problem {
+func (t *table) noRoute(h *wire.Head) *wire.Problem {
 	p := problem(404, fmt.Sprintf("no route takes %s %s%s", h.Method, h.Host, h.Path))
 	for _, r := range t.routes {
 		if len(p.Routes) == maxListed {
@@ -109,6 +109,6 @@ func (t *table) noRoute(h wire.Head) *wire.Problem {
 type edge struct{ pool *pool }
 
 // Enter implements wire.Door.
-func (e edge) Enter(h wire.Head) (wire.Pass, wire.Terms, *wire.Problem) {
-	return &pass{pool: e.pool}, wire.Terms{Path: h.Path}, nil
+func (e edge) Enter(h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
+	return &pass{pool: e.pool}, &wire.Terms{Path: h.Path, Query: h.Query}, nil
 }

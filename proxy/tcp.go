@@ -50,7 +50,7 @@ func relay(ctx context.Context, ln net.Listener, p *pool, onError func(error)) e
 // carry connects one client to an instance. When there is none, the client's
 // connection is reset, so that it cannot take that for an empty answer.
 func carry(ctx context.Context, client net.Conn, w wire.Pass) {
-	defer w.Done()
+	defer w.Done(&wire.Outcome{})
 	defer client.Close() //nolint:errcheck // nothing is left to be written
 	server, err := connect(ctx, w)
 	if err != nil {
@@ -79,11 +79,11 @@ func connect(ctx context.Context, w wire.Pass) (net.Conn, error) {
 	d := net.Dialer{Timeout: connectTimeout}
 	var failed error
 	for {
-		addr, err := w.Next(ctx, failed)
+		u, err := w.Next(ctx, failed)
 		if err != nil {
 			return nil, err
 		}
-		c, err := d.DialContext(ctx, "tcp", addr)
+		c, err := d.DialContext(ctx, "tcp", u.Addr())
 		if err == nil {
 			return c, nil
 		}

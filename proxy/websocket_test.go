@@ -29,7 +29,7 @@ func TestWebSocketsPass(t *testing.T) {
 				return
 			}
 		}
-	}, stack.Route{Path: "/", To: "api", Timeout: patience})
+	}, stack.Route{Path: "/", To: "api", Policies: stack.Policies{Timeout: patience}})
 	c, _, err := websocket.Dial(t.Context(), "ws://"+w.Addr()+"/chat", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func (l *loader) route(n *node, path string, own bool) Route {
 		r.Path = cmp.Or(n.get("path").string(), "/")
 		r.Exact = n.get("exact").bool()
 		r.Host = strings.ToLower(n.get("host").string())
-		r.Timeout = n.get("timeout").duration()
+		r.Policies.Timeout = n.get("timeout").duration()
 		r.Headers = n.get("headers").pairs(noVariable)
 		for _, m := range n.get("methods").texts() {
 			r.Methods = append(r.Methods, strings.ToUpper(m))

@@ -234,8 +234,8 @@ func (t tree) routes(key string, routes []Route, own bool) {
 		m.texts("methods", r.Methods)
 		m.pairs("headers", r.Headers)
 		m.text("strip", cmp.Or(r.Strip, "false"))
-		if r.Timeout != 0 {
-			m.duration("timeout", r.Timeout)
+		if r.Policies.Timeout != 0 {
+			m.duration("timeout", r.Policies.Timeout)
 		}
 		if !own {
 			m.text("to", r.To)

@@ -63,13 +63,6 @@ func (s *Stack) Service(name string) (*Service, bool) {
 	return nil, false
 }
 
-// Gateway is the front door.
-type Gateway struct {
-	Listen string // host:port; port 0 takes a free one; "" when the gateway is off
-	Routes []Route
-	Pos    Pos
-}
-
 // Registry is the embedded registry's faces, or a real Consul's address.
 type Registry struct {
 	Listen string // HTTP, host:port
@@ -92,7 +85,8 @@ type Protocol string
 
 // The protocols of a service.
 const (
-	HTTP Protocol = "http"
+	HTTP Protocol = "http" // HTTP/1.1; gRPC goes on as HTTP/2
+	H2C  Protocol = "h2c"  // HTTP/2 in clear text, for every request
 	TCP  Protocol = "tcp"
 )
 
@@ -116,6 +110,13 @@ type Service struct {
 	Protocol  Protocol // default HTTP
 	Endpoints []string // host:port of instances that run elsewhere
 	Routes    []Route  // the short and long form of route:
+
+	// How the gateway reaches the service, for callers from outside and within.
+	Balance        Balance
+	Ejection       Ejection
+	Retries        *Retries // of its callers within; of routes that name none
+	MaxRequests    int      // in flight at once; more wait as if no instance were ready
+	ConnectTimeout time.Duration
 
 	DependsOn   []Dependency
 	Healthcheck Healthcheck
@@ -223,19 +224,6 @@ type Limits struct {
 	CPUs   float64 // cpus
 	PIDs   int64   // pids_limit
 	NoFile int64   // ulimits.nofile
-}
-
-// Route sends requests of the gateway to a service.
-type Route struct {
-	Host    string // exact, or *.example.localhost; "" is any
-	Path    string // prefix on segment borders; "/" is all
-	Exact   bool   // the path must be equal
-	Methods []string
-	Headers map[string]string
-	To      string
-	Strip   string // prefix taken off before forwarding; "" none
-	Timeout time.Duration
-	Pos     Pos
 }
 
 // Reload says how a running instance is replaced.

@@ -83,18 +83,10 @@ func shut(ctx context.Context, server *http.Server) {
 	_ = server.Shutdown(brief)
 }
 
-// Forget closes the connections to an address that takes no more requests: the
-// idle ones now, the others as they finish.
-func (e *Engine) Forget(addr string) {
-	if u, ok := e.upstreams.LoadAndDelete(addr); ok {
-		u.(*upstream).closeIdle()
-	}
-}
-
 // Close closes the connections to all addresses.
 func (e *Engine) Close() {
-	e.upstreams.Range(func(addr, _ any) bool {
-		e.Forget(addr.(string))
+	e.upstreams.Range(func(_, u any) bool {
+		u.(*upstream).Forget()
 		return true
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,12 +32,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	pass, terms, problem := h.door.Enter(wire.Head{Method: r.Method, Host: r.Host, Path: path(r), Header: r.Header})
-	if problem != nil {
-		answer(w, r, problem)
+	pass, terms, no := h.door.Enter(&wire.Head{
+		Method: r.Method, Host: r.Host, Path: path(r), Query: r.URL.RawQuery, Header: fields(r.Header), Length: r.ContentLength,
+	})
+	if no != nil {
+		answer(w, r, no.Problem)
 		return
 	}
-	defer pass.Done()
+	defer pass.Done(&wire.Outcome{})
 	x := &exchange{engine: h.engine, writer: w, pass: pass, terms: terms}
 	x.serve(r)
 }
@@ -48,7 +51,7 @@ type exchange struct {
 	engine  *Engine
 	writer  http.ResponseWriter
 	pass    wire.Pass
-	terms   wire.Terms
+	terms   *wire.Terms
 	timeout *time.Timer // nil without
 	body    body
 	proxy   httputil.ReverseProxy
@@ -82,6 +85,15 @@ func (x *exchange) serve(r *http.Request) {
 	x.proxy.ServeHTTP(interim{x.writer, r.ProtoAtLeast(1, 1)}, r)
 }
 
+// fields implements wire.Header.
+type fields http.Header
+
+func (f fields) Get(name string) string { return http.Header(f).Get(name) }
+
+func (f fields) Has(name, value string) bool {
+	return slices.Contains(http.Header(f).Values(name), value)
+}
+
 // interim drops the informational responses that are not the gateway's to pass
 // on: 100, which the server sends once the instance's wish makes the transport
 // read the body, and all of them to a client that knows none.
@@ -109,12 +121,12 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var failed error
 	for {
-		addr, err := x.pass.Next(r.Context(), failed)
+		to, err := x.pass.Next(r.Context(), failed)
 		if err != nil {
 			return nil, err
 		}
-		r.URL.Host = addr
-		u := x.engine.upstream(addr)
+		u := to.(*upstream)
+		r.URL.Host = u.addr
 		t := u.http1
 		if x.grpc {
 			t = u.h2c

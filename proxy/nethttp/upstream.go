@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/msctl/msctl/proxy/wire"
 )
 
 // Limits of the connections to an instance.
@@ -21,20 +23,32 @@ const (
 
 // upstream is the connections to one address.
 type upstream struct {
-	http1 *http.Transport
-	h2c   *http.Transport // for gRPC, which speaks nothing else
+	engine *Engine
+	addr   string
+	http1  *http.Transport
+	h2c    *http.Transport // for gRPC, which speaks nothing else
 }
 
-// upstream returns the connections to addr.
-func (e *Engine) upstream(addr string) *upstream {
+// Upstream returns the connections to addr.
+func (e *Engine) Upstream(addr string) wire.Upstream {
 	if u, ok := e.upstreams.Load(addr); ok {
 		return u.(*upstream)
 	}
 	u, _ := e.upstreams.LoadOrStore(addr, &upstream{
+		engine: e, addr: addr,
 		http1: transport(protocols(true, false)),
 		h2c:   transport(protocols(false, true)),
 	})
 	return u.(*upstream)
+}
+
+// Addr implements wire.Upstream.
+func (u *upstream) Addr() string { return u.addr }
+
+// Forget implements wire.Upstream.
+func (u *upstream) Forget() {
+	u.engine.upstreams.CompareAndDelete(u.addr, u)
+	u.closeIdle()
 }
 
 func (u *upstream) closeIdle() {
