@@ -94,16 +94,7 @@ func (n *node) pairs(find lookup) map[string]string {
 func (l *loader) decodeStack(n *node) {
 	s := l.stack
 	s.Name = cmp.Or(n.get("name").string(), nameOf(s.Dir))
-	s.Gateway.Listen = DefaultListen
-	if g := n.get("gateway"); g != nil {
-		s.Gateway.Pos = g.pos()
-		if g.isScalar() {
-			s.Gateway.Listen = ""
-		} else if at := g.get("listen"); at != nil {
-			s.Gateway.Listen, s.Gateway.Pos = at.string(), at.pos()
-		}
-		l.routes(g)
-	}
+	l.gateway(n.get("gateway"))
 	s.Registry = Registry{Listen: DefaultRegistryListen, DNS: DefaultRegistryDNS}
 	if r := n.get("registry"); r != nil {
 		s.Registry.Pos = r.pos()
@@ -113,55 +104,6 @@ func (l *loader) decodeStack(n *node) {
 		s.Registry.Listen = cmp.Or(r.get("listen").string(), s.Registry.Listen)
 		s.Registry.DNS = cmp.Or(r.get("dns").string(), s.Registry.DNS)
 	}
-}
-
-func (l *loader) routes(gateway *node) {
-	for i, n := range gateway.get("routes").all() {
-		r := l.route(n, fmt.Sprintf("gateway.routes[%d]", i), false)
-		r.To = n.get("to").string()
-		if r.To == "" && n.isMap() {
-			l.add(n.pos(), fmt.Sprintf("gateway.routes[%d]", i), "", "want to, the service that is routed to")
-		}
-		l.stack.Gateway.Routes = append(l.stack.Gateway.Routes, r)
-	}
-}
-
-// route reads a route; a service's own takes its path off.
-func (l *loader) route(n *node, path string, own bool) Route {
-	r := Route{Path: "/", Pos: n.pos()}
-	if n.isScalar() {
-		r.Path = n.string()
-	} else {
-		r.Path = cmp.Or(n.get("path").string(), "/")
-		r.Exact = n.get("exact").bool()
-		r.Host = strings.ToLower(n.get("host").string())
-		r.Policies.Timeout = n.get("timeout").duration()
-		r.Headers = n.get("headers").pairs(noVariable)
-		for _, m := range n.get("methods").texts() {
-			r.Methods = append(r.Methods, strings.ToUpper(m))
-		}
-	}
-	strip := n.get("strip")
-	switch text := strip.string(); {
-	case strip == nil && own && !r.Exact, text == "true":
-		r.Strip = r.Path
-	case strip == nil, text == "false":
-	case !under(r.Path, text):
-		l.add(strip.pos(), path+".strip", "", "want a part of the path %s that ends at a segment, true or false, got %s", quote(r.Path), strip.what())
-	default:
-		r.Strip = text
-	}
-	if !r.Exact {
-		r.Path = cmp.Or(strings.TrimRight(r.Path, "/"), "/")
-	}
-	r.Strip = strings.TrimRight(r.Strip, "/") // "/" takes nothing off
-	return r
-}
-
-// under reports whether path is prefix, or goes on with a segment.
-func under(path, prefix string) bool {
-	prefix = strings.TrimRight(prefix, "/")
-	return strings.HasPrefix(prefix+"/", "/") && strings.HasPrefix(path+"/", prefix+"/")
 }
 
 func noVariable(string) (string, bool) { return "", false }
@@ -226,15 +168,8 @@ func (l *loader) service(name, n *node, dir string, vars map[string]string) Serv
 	} else if mode := r.string(); mode != "auto" {
 		s.Reload.Mode = mode
 	}
-	for i, r := range n.get("route").all() {
-		at := path + ".route"
-		if n.get("route").isList() {
-			at = fmt.Sprintf("%s[%d]", at, i)
-		}
-		own := l.route(r, at, true)
-		own.To = s.Name
-		s.Routes = append(s.Routes, own)
-	}
+	l.serviceRoutes(&s, n.get("route"), path+".route", dir)
+	l.reach(&s, n, path)
 	for _, w := range n.get("watch").texts() {
 		s.Watch = append(s.Watch, resolve(s.Dir, w))
 	}

@@ -1,6 +1,9 @@
 package stack
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Defaults of the gateway. Each is Envoy's unless said.
 const (
@@ -13,6 +16,18 @@ const (
 	DefaultCORSMaxAge      = 5 * time.Second  // Fetch's own default
 	DefaultRateLimitBursts = 1                // seconds of the rate that may come at once
 )
+
+// DefaultRetryOn is what is tried again where nothing is said of it.
+func DefaultRetryOn() []string { return []string{"connect-failure", "reset", "gateway-error"} }
+
+// defaultCORSMethods are those of APIs; the gateway does not know a service's.
+func defaultCORSMethods() []string {
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+}
+
+// Unlimited is a Timeout or MaxBody that was named as none, so that the
+// gateway's does not apply.
+const Unlimited = -1
 
 // Gateway is the front door.
 type Gateway struct {
@@ -40,7 +55,7 @@ type TLS struct {
 // Route sends requests of the gateway to a service.
 type Route struct {
 	Host    string // exact, or *.example.localhost; "" is any
-	Path    string // prefix on segment borders; "/" is all
+	Path    string // prefix on segment borders; "/" is all; "" with Regexp
 	Exact   bool   // the path must be equal
 	Regexp  string // in place of Path: matches the whole path (RE2)
 	Methods []string
@@ -63,7 +78,9 @@ type Redirect struct {
 }
 
 // Policies are what the gateway does with the requests of a route. The zero
-// value does nothing; nil and zero take the gateway's.
+// value does nothing. As loaded, nil and zero were not named, and take the
+// gateway's; what is not nil and empty, or Unlimited, was switched off. Over
+// leaves what applies.
 type Policies struct {
 	Timeout         time.Duration // until the response is complete; 0 none
 	Retries         *Retries
@@ -77,10 +94,63 @@ type Policies struct {
 	ResponseHeaders HeaderRules
 }
 
+// Over returns what applies to a route with the policies p: each that it does
+// not name is the gateway's, as a whole. One that is switched off is the zero
+// value then, but for Retries, which stays with no attempts: nil takes the
+// service's.
+func (p Policies) Over(gateway Policies) Policies {
+	p = p.inherit(gateway)
+	p.Timeout, p.MaxBody = max(p.Timeout, 0), max(p.MaxBody, 0)
+	if p.RateLimit != nil && p.RateLimit.Requests == 0 {
+		p.RateLimit = nil
+	}
+	if p.CORS != nil && len(p.CORS.Origins) == 0 {
+		p.CORS = nil
+	}
+	if len(p.Compress) == 0 {
+		p.Compress = nil
+	}
+	if len(p.BasicAuth) == 0 {
+		p.BasicAuth = nil
+	}
+	if p.JWT != nil && p.JWT.JWKS == "" {
+		p.JWT = nil
+	}
+	for _, h := range []*HeaderRules{&p.RequestHeaders, &p.ResponseHeaders} {
+		if h.IsZero() {
+			*h = HeaderRules{}
+		}
+	}
+	return p
+}
+
+// inherit takes from what p does not name; what is switched off stays so.
+func (p Policies) inherit(from Policies) Policies {
+	p.Timeout = cmp.Or(p.Timeout, from.Timeout)
+	p.Retries = cmp.Or(p.Retries, from.Retries)
+	p.RateLimit = cmp.Or(p.RateLimit, from.RateLimit)
+	p.CORS = cmp.Or(p.CORS, from.CORS)
+	p.MaxBody = cmp.Or(p.MaxBody, from.MaxBody)
+	p.JWT = cmp.Or(p.JWT, from.JWT)
+	if p.Compress == nil {
+		p.Compress = from.Compress
+	}
+	if p.BasicAuth == nil {
+		p.BasicAuth = from.BasicAuth
+	}
+	if !p.RequestHeaders.named() {
+		p.RequestHeaders = from.RequestHeaders
+	}
+	if !p.ResponseHeaders.named() {
+		p.ResponseHeaders = from.ResponseHeaders
+	}
+	return p
+}
+
 // Retries says when a request is sent again. Only what is safe to repeat is:
 // idempotent methods (RFC 9110 §9.2.2) whose body was kept.
 type Retries struct {
-	Attempts      int           // after the first
+	Attempts      int           // after the first; 0 is never
 	On            []string      // connect-failure, reset, 5xx, gateway-error (502, 503, 504)
 	PerTryTimeout time.Duration // 0 none
 }
@@ -120,6 +190,9 @@ type HeaderRules struct {
 
 // IsZero reports whether nothing is changed.
 func (h HeaderRules) IsZero() bool { return len(h.Set)+len(h.Add)+len(h.Remove) == 0 }
+
+// named reports whether the rules were written, if only as none.
+func (h HeaderRules) named() bool { return h.Set != nil || h.Add != nil || h.Remove != nil }
 
 // Policy is how an instance is chosen for a request.
 type Policy string

@@ -1,6 +1,9 @@
 package stack
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The shapes of a stack file, from the leaves up.
 var (
@@ -33,25 +36,6 @@ var (
 			{"required", "whether a missing file is an error (default true)", boolean},
 		}},
 	}
-	methods   = &shape{want: "methods", text: methodText, list: &shape{want: "a method such as GET", text: methodText}}
-	routeKeys = []key{
-		{"path", "a prefix that ends at segment borders, such as /api", &shape{want: "a path that starts with /", text: pathText}},
-		{"exact", "the path must be equal, not only begin so", boolean},
-		{"host", "a host name, or *.name", &shape{want: "a host name, or *.name", text: hostText}},
-		{"methods", "HTTP methods; all when left out", methods},
-		{"headers", "headers that a request must have", &shape{want: "a mapping of headers to values", free: str}},
-		{"timeout", "how long a response may take to begin", duration},
-	}
-	route = &shape{
-		want: "a path that starts with /, a mapping, or a list of those", text: pathText, keys: serviceRouteKeys,
-		list: &shape{want: "a path that starts with /, or a mapping", text: pathText, keys: serviceRouteKeys},
-	}
-	serviceRouteKeys = append(routeKeys[:len(routeKeys):len(routeKeys)],
-		key{"strip", "whether the path is taken off before the service sees it (default true), or which part of it", str})
-	gatewayRoute = &shape{want: "a mapping with to", keys: append(routeKeys[:len(routeKeys):len(routeKeys)],
-		key{"to", "the service", str},
-		key{"strip", "a part of the path that is taken off before the service sees it", str})}
-
 	condition = &shape{
 		want: "service_started, service_healthy or service_completed_successfully",
 		text: oneOf(string(Started), string(Healthy), string(Completed)),
@@ -78,7 +62,7 @@ var (
 			{"disable", "true: ready once it runs", boolean},
 			{"interval", "time between probes of a ready instance (default 2s)", duration},
 			{"timeout", "how long one probe may take (default 2s)", duration},
-			{"retries", "failures in a row that make a ready instance unready (default 3)", &shape{want: "a whole number of at least 1", text: wholeText(1, math.MaxInt32)}},
+			{"retries", "failures in a row that make a ready instance unready (default 3)", fromOne},
 			{"start_period", "how long a start may take (default 60s)", duration},
 		},
 		foreign: map[string]string{"start_interval": "remove it: while a service starts, it is probed from every 5 ms on"},
@@ -112,7 +96,7 @@ var (
 
 	serviceName = &names{"a service name of at most 60 of a-z, 0-9, - and _", namePattern}
 
-	service = &shape{want: "a mapping", foreign: composeService, keys: []key{
+	service = &shape{want: "a mapping", foreign: composeService, keys: slices.Concat([]key{
 		{"dir", "the folder it runs in, relative to the stack file", str},
 		{"command", "what runs as a process; PORT and $BIN are given", command},
 		{"setup", "runs before the first start, and again when the files that it reads have changed", command},
@@ -136,7 +120,7 @@ var (
 		{"environment", "variables of the service", variables},
 		{"env_file", "files of variables, beneath environment", envFile},
 		{"port", "a fixed port; automatic when left out", port},
-		{"protocol", "http, or tcp for anything else", &shape{want: "http or tcp", text: oneOf(string(HTTP), string(TCP))}},
+		{"protocol", "http, h2c for HTTP/2 in clear text alone, or tcp for anything else", &shape{want: "http, h2c or tcp", text: oneOf(string(HTTP), string(H2C), string(TCP))}},
 		{"endpoints", "host:port of instances that run elsewhere", &shape{
 			want: "an address, or a list of addresses such as 127.0.0.1:2525", text: endpointText,
 			list: &shape{want: "an address such as 127.0.0.1:2525", text: endpointText},
@@ -159,7 +143,7 @@ var (
 		{"store", "a data store of its own", store},
 		{"stores", "data stores of its own, by name", stores},
 		{"labels", "whatever you want to say about it", labels},
-	}}
+	}, reachKeys)}
 
 	root = &shape{
 		want: "a mapping with services", foreign: map[string]string{
@@ -169,10 +153,7 @@ var (
 		keys: []key{
 			{"name", "the stack's name (default: its folder's)", &shape{want: "a name of a-z, 0-9, - and _", text: nameText}},
 			{"include", "stack files whose services are part of this one", texts},
-			{"gateway", "the front door; off for none", &shape{want: "a mapping with listen and routes, or off", text: oneOf("off", "false"), keys: []key{
-				{"listen", "where it listens (default 127.0.0.1:8080; port 0 takes a free one)", listen},
-				{"routes", "routes in their long form", &shape{want: "a list of routes", list: gatewayRoute}},
-			}}},
+			{"gateway", "the front door; off for none", gateway},
 			{"registry", "the embedded registry, or consul://host:port", &shape{want: "a mapping with listen and dns, or consul://host:port", text: consulText, keys: []key{
 				{"listen", "its HTTP API (default 127.0.0.1:8500)", listen},
 				{"dns", "its DNS (default 127.0.0.1:8600)", listen},

@@ -86,6 +86,7 @@ type loader struct {
 	stack   *Stack
 	loaded  map[string]bool // stack files
 	said    map[string]bool // unset variables that have been warned of
+	admin   Pos             // of gateway.admin
 }
 
 func newLoader(base, file string, environ []string) *loader {
@@ -180,8 +181,7 @@ func (l *loader) include(n *node, file string, trail []string) {
 		vars := l.dotEnv(filepath.Dir(path), l.stack.DotEnv)
 		if child := l.document(path, data, vars); child != nil {
 			l.include(child, path, append(slices.Clone(trail), path))
-			l.routes(child.get("gateway"))
-			l.services(child.get("services"), filepath.Dir(path), vars)
+			l.included(child, filepath.Dir(path), vars)
 		}
 	}
 }

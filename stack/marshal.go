@@ -77,9 +77,13 @@ func (t tree) flag(key string, value bool) {
 func (t tree) duration(key string, value time.Duration) { t.add(key, textNode(value.String())) }
 
 func (t tree) texts(key string, values []string) {
-	if len(values) == 0 {
-		return
+	if len(values) > 0 {
+		t.list(key, values)
 	}
+}
+
+// list writes an empty list, too: where leaving it out says something else.
+func (t tree) list(key string, values []string) {
 	n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, v := range values {
 		n.Content = append(n.Content, textNode(escape(v)))
@@ -118,10 +122,7 @@ func (s *Stack) tree() tree {
 	if s.Gateway.Listen == "" {
 		t.text("gateway", "off")
 	} else {
-		g := newTree()
-		g.text("listen", s.Gateway.Listen)
-		g.routes("routes", s.Gateway.Routes, false)
-		t.add("gateway", g.Node)
+		t.add("gateway", s.Gateway.tree().Node)
 	}
 	if s.Registry.Consul != "" {
 		t.text("registry", s.Registry.Consul)
@@ -154,6 +155,7 @@ func (s *Service) tree() tree {
 	t.whole("port", int64(s.Port))
 	t.text("protocol", string(s.Protocol))
 	t.routes("route", s.Routes, true)
+	t.reach(s)
 	t.add("replicas", literal(strconv.Itoa(s.Replicas)))
 	t.dependencies(s.DependsOn)
 	t.healthcheck(s.Healthcheck)
@@ -219,30 +221,6 @@ func (t tree) container(c *Container) {
 	t.texts("cap_drop", c.CapDrop)
 	t.texts("tmpfs", c.Tmpfs)
 	t.texts("extra_hosts", c.ExtraHosts)
-}
-
-func (t tree) routes(key string, routes []Route, own bool) {
-	if len(routes) == 0 {
-		return
-	}
-	list := &yaml.Node{Kind: yaml.SequenceNode}
-	for _, r := range routes {
-		m := newTree()
-		m.text("host", r.Host)
-		m.text("path", r.Path)
-		m.flag("exact", r.Exact)
-		m.texts("methods", r.Methods)
-		m.pairs("headers", r.Headers)
-		m.text("strip", cmp.Or(r.Strip, "false"))
-		if r.Policies.Timeout != 0 {
-			m.duration("timeout", r.Policies.Timeout)
-		}
-		if !own {
-			m.text("to", r.To)
-		}
-		list.Content = append(list.Content, m.Node)
-	}
-	t.add(key, list)
 }
 
 func (t tree) dependencies(deps []Dependency) {

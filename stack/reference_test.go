@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,28 +15,52 @@ func TestTheReferenceIsCurrent(t *testing.T) {
 	var out bytes.Buffer
 	out.WriteString("# The stack file\n\nEvery key of `stack.yaml`, made from what the loader checks. `x-` keys are free at every level, " +
 		"variables (`${NAME:-default}`, `${NAME:?message}`, `$$` for a dollar sign) are replaced in every value but commands, and a key without a value counts as one that is not there.\n")
-	section(&out, "The file", root)
-	section(&out, "services.NAME", service)
-	for _, s := range []*shape{root, service} {
+	shown := map[*shape]bool{}
+	show := func(title string, s *shape) {
+		if s.keys != nil && !shown[s] {
+			shown[s] = true
+			section(&out, title, s.keys)
+		}
+	}
+	show("The file", root)
+	show("services.NAME", service)
+	for _, s := range []*shape{root, service, gateway, gatewayRoute} {
 		for _, k := range s.keys {
-			if k.shape.keys != nil {
-				section(&out, k.name, k.shape)
+			if s == gateway && k.name == "routes" {
+				show("gateway.routes, each", gatewayRoute)
+				continue
 			}
-			if k.shape.list != nil && k.shape.list.keys != nil && k.shape.keys == nil {
-				section(&out, k.name+", each", k.shape.list)
+			show(k.name, k.shape)
+			if k.shape.list != nil && k.shape.keys == nil {
+				show(k.name+", each", k.shape.list)
 			}
-			if k.shape.free != nil && k.shape.free.keys != nil && k.name != "services" {
-				section(&out, k.name+".NAME", k.shape.free)
+			if k.shape.free != nil {
+				show(k.name+".NAME", k.shape.free)
 			}
 		}
 	}
-	section(&out, "gateway.routes, each", gatewayRoute)
+	section(&out, "Policies", policyKeys)
 	golden(t, filepath.Join("..", "docs", "stack-file.md"), out.Bytes())
 }
 
-func section(out *bytes.Buffer, title string, s *shape) {
+// section is a table of keys; those of policies, which stand in several
+// places, have one of their own.
+func section(out *bytes.Buffer, title string, keys []key) {
 	fmt.Fprintf(out, "\n## %s\n\n| Key | Takes | |\n|---|---|---|\n", title)
-	for _, k := range s.keys {
-		fmt.Fprintf(out, "| `%s` | %s | %s |\n", k.name, k.shape.want, strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(k.doc))
+	plain := strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;")
+	policies := false
+	for _, k := range keys {
+		if title != "Policies" && isPolicy(k) {
+			policies = true
+			continue
+		}
+		fmt.Fprintf(out, "| `%s` | %s | %s |\n", k.name, plain.Replace(k.shape.want), plain.Replace(k.doc))
 	}
+	if policies {
+		fmt.Fprint(out, "\nAnd the [policies](#policies).\n")
+	}
+}
+
+func isPolicy(k key) bool {
+	return slices.ContainsFunc(policyKeys, func(p key) bool { return p == k })
 }

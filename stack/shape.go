@@ -70,7 +70,7 @@ func (c *checker) check(n *node, s *shape, path string) {
 	case n.isMap() && s.free != nil:
 		for i, k := range n.keys {
 			if s.name != nil && !s.name.pattern.MatchString(k.Value) {
-				c.add(k.pos(), join(path, k.Value), "", "want %s, got %s", s.name.want, quote(k.Value))
+				c.add(k.pos(), join(path, strings.Trim(quote(k.Value), `"`)), "", "want %s, got %s", s.name.want, quote(k.Value))
 				continue
 			}
 			c.check(n.items[i], s.free, join(path, k.Value))

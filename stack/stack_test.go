@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,36 +192,60 @@ func TestSchemaAndLoaderRefuseTheSameValues(t *testing.T) {
 	values := []string{
 		`1`, `-1`, `0`, `"5"`, `1.5`, `true`, `false`, `text`, `10s`, `512m`, `/path`, `127.0.0.1:80`, `[a, b]`, `[]`, `{}`, `{a: b}`,
 		`[{a: b}]`, `[[a]]`, `SIGTERM`, `no`, `on-failure:3`, `sqlite`, `service`, `http`, `auto`, `always`, `"${X:-1}"`, ``, `{signal: SIGHUP}`,
+		`off`, `10/s`, `0/s`, `10/0s`, `10/90s`, `gzip`, `[gzip, zstd]`, `[5xx, reset]`, `https://a.example`, `["https://*.a.example"]`, `//a`, `10.0.0.0/8`,
+		`"fd00::/8"`, `X-A`, `X A`, `{X-A: b}`, `{X A: b}`, `{X-A: "b\r\n"}`, `{X-A: 1}`, `{"a:b": c}`, `client`, `header:X-A`, `cookie:a`, `"header:a b"`, `0s`, `308`, `maglev`,
 	}
-	for _, k := range service.keys {
-		for _, v := range values {
-			text := "services: {s: {command: c, " + k.name + ": " + v + "}}"
-			if k.name == "command" {
-				text = "services: {s: {command: " + v + "}}"
-			}
-			r := newReport()
-			n := parse(r, "f", []byte(text))
-			if n == nil {
-				t.Fatal(text, r.errors)
-			}
-			i := interpolation{r, func(string) (string, bool) { return "", false }, map[string]bool{}}
-			(&checker{r, i.node}).check(n, root, "")
-			doc, err := instance([]byte(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			bySchema := schema.Validate(doc)
-			// The schema cannot know what a variable will be.
-			if strings.Contains(v, "$") {
-				if bySchema != nil && len(r.errors) == 0 {
-					t.Errorf("%s: the loader takes it, the schema does not: %v", text, bySchema)
+	places := []struct {
+		format string
+		keys   []key
+	}{
+		{"services: {s: {command: c, %s: %s}}", service.keys},
+		{"services: {s: {command: c, route: {%s: %s}}}", serviceRouteKeys},
+		{"services: {s: {command: c, balance: {%s: %s}}}", balance.keys},
+		{"services: {s: {command: c, ejection: {%s: %s}}}", ejection.keys},
+		{"services: {}\ngateway: {%s: %s}", gateway.keys},
+		{"services: {}\ngateway: {routes: [{%s: %s}]}", gatewayRoute.keys},
+		{"services: {}\ngateway: {routes: [{redirect: {%s: %s}}]}", redirect.keys},
+		{"services: {}\ngateway: {retries: {%s: %s}}", retries.keys},
+		{"services: {}\ngateway: {rate_limit: {%s: %s}}", rateLimit.keys},
+		{"services: {}\ngateway: {cors: {%s: %s}}", cors.keys},
+		{"services: {}\ngateway: {jwt: {%s: %s}}", jwt.keys},
+		{"services: {}\ngateway: {request_headers: {%s: %s}}", headerRules.keys},
+	}
+	for _, p := range places {
+		for _, k := range p.keys {
+			for _, v := range values {
+				text := fmt.Sprintf(p.format, k.name, v)
+				if k.name == "command" {
+					text = "services: {s: {command: " + v + "}}"
 				}
-				continue
-			}
-			if (bySchema == nil) != (len(r.errors) == 0) {
-				t.Errorf("%s: schema says %v, loader says %v", text, bySchema, r.errors)
+				refuseTheSame(t, schema, text, strings.Contains(v, "$"))
 			}
 		}
+	}
+}
+
+// refuseTheSame compares what schema and loader say of a stack file. The
+// schema cannot know what a variable will be.
+func refuseTheSame(t *testing.T, schema *jsonschema.Schema, text string, variable bool) {
+	t.Helper()
+	r := newReport()
+	n := parse(r, "f", []byte(text))
+	if n == nil {
+		t.Fatal(text, r.errors)
+	}
+	i := interpolation{r, func(string) (string, bool) { return "", false }, map[string]bool{}}
+	(&checker{r, i.node}).check(n, root, "")
+	doc, err := instance([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bySchema := schema.Validate(doc)
+	switch {
+	case variable && bySchema != nil && len(r.errors) == 0:
+		t.Errorf("%s: the loader takes it, the schema does not: %v", text, bySchema)
+	case !variable && (bySchema == nil) != (len(r.errors) == 0):
+		t.Errorf("%s: schema says %v, loader says %v", text, bySchema, r.errors)
 	}
 }
 

@@ -34,16 +34,16 @@ var (
 	}}}
 	durationText = &text{accepts: acceptsDuration, schema: map[string]any{"anyOf": []any{
 		map[string]any{"const": 0},
-		pattern(`^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`),
+		pattern(`^` + durationPattern + `$|^0$`),
 	}}}
 	listenText   = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
 	endpointText = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
 	pathText     = &text{accepts: parses(parsePath), schema: pattern(`^/`)}
 	probeText    = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
-	hostText     = &text{accepts: parses(parseHost), schema: pattern(hostPattern.String())}
+	hostText     = loose(hostPattern)
 	consulText   = &text{accepts: parses(parseConsul), schema: pattern(`^consul://.+`)}
-	regexpText   = &text{accepts: acceptsRegexp, schema: map[string]any{"type": "string", "format": "regex"}}
-	methodText   = &text{accepts: parses(parseMethod), schema: pattern(methodPattern.String())}
+	regexpText   = &text{accepts: acceptsRegexp, strings: true, schema: map[string]any{"type": []any{"string", "number", "boolean"}, "format": "regex"}}
+	methodText   = loose(tokenPattern)
 	signalText   = &text{accepts: acceptsSignal, schema: pattern(`^(SIG)?[A-Z][A-Z0-9]*$`)}
 	restartText  = &text{accepts: parses(parseRestart), schema: map[string]any{"anyOf": []any{
 		map[string]any{"const": false}, // YAML 1.1 reads `no` so
@@ -132,6 +132,8 @@ func parseSize(s string) (int64, bool) {
 	return n << shift, true
 }
 
+const durationPattern = `([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+`
+
 func parseDuration(s string) (time.Duration, bool) {
 	d, err := time.ParseDuration(strings.TrimSpace(s))
 	return d, err == nil && d >= 0
@@ -163,20 +165,25 @@ func parseEndpoint(s string) (string, bool) {
 }
 
 func parsePath(s string) (string, bool) {
-	return s, strings.HasPrefix(s, "/") && !strings.ContainsAny(s, "?# \t\r\n")
+	return s, strings.HasPrefix(s, "/") && !strings.ContainsAny(s, "?#") && !strings.ContainsFunc(s, blank)
 }
+
+// blank reports whether r ends a word: a blank or a control character.
+func blank(r rune) bool { return r <= ' ' || r == 0x7f }
 
 func parseProbeURL(s string) (string, bool) {
 	if strings.HasPrefix(s, "/") {
 		return s, !strings.ContainsAny(s, " \t\r\n")
 	}
+	return s, isURL(s)
+}
+
+func isURL(s string) bool {
 	u, err := url.Parse(s)
-	return s, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 var hostPattern = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-
-func parseHost(s string) (string, bool) { return strings.ToLower(s), hostPattern.MatchString(s) }
 
 func parseConsul(s string) (string, bool) {
 	u, err := url.Parse(s)
@@ -191,9 +198,10 @@ func acceptsRegexp(s string) (string, bool) {
 	return "", true
 }
 
-var methodPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110 §5.6.2
+// token is one of RFC 9110 §5.6.2.
+const token = "[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
-func parseMethod(s string) (string, bool) { return strings.ToUpper(s), methodPattern.MatchString(s) }
+var tokenPattern = regexp.MustCompile("^" + token + "$")
 
 // Signals are the names that stop_signal and reload take.
 var signals = []string{

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -27,6 +26,7 @@ func (l *loader) finish() {
 		l.checkWork(s)
 		l.checkJob(s)
 		l.checkDependencies(s)
+		l.checkTCP(s)
 		if s.Port != 0 && s.Replicas > 1 {
 			l.add(s.at("port"), "services."+s.Name+".port", "remove port: each replica gets one of its own, and the gateway balances over them",
 				"want one replica with a fixed port, got %d", s.Replicas)
@@ -180,6 +180,7 @@ func (l *loader) checkPorts() {
 			by = "the gateway (gateway.listen is " + g.Listen + " when left out)"
 		}
 		take(portOf(g.Listen), "gateway.listen", g.Pos, by)
+		take(portOf(g.Admin), "gateway.admin", l.admin, "gateway.admin")
 	}
 	for i := range l.stack.Services {
 		s := &l.stack.Services[i]
@@ -210,61 +211,4 @@ func published(spec string) int {
 	}
 	n, _ := strconv.Atoi(parts[len(parts)-2])
 	return n
-}
-
-// checkRoutes finds routes to nowhere, and two that claim the same requests.
-func (l *loader) checkRoutes() {
-	first := map[string]claim{}
-	take := func(r Route, path string) {
-		for _, claimed := range r.claims() {
-			if other, ok := first[claimed]; ok {
-				l.add(r.Pos, path, "change the path, host, methods or headers of one", "want a route of its own, got %s, which is taken by %s", r.pattern(), other)
-				return
-			}
-			first[claimed] = claim{r.To, r.Pos}
-		}
-	}
-	for i, r := range l.stack.Gateway.Routes {
-		path := fmt.Sprintf("gateway.routes[%d]", i)
-		to, ok := l.stack.Service(r.To)
-		switch {
-		case r.To == "": // reported
-		case !ok:
-			l.add(r.Pos, path+".to", l.suggest(r.To), "want the name of a service, got %s", quote(r.To))
-		case to.Kind == KindJob || to.Protocol == TCP:
-			l.add(r.Pos, path+".to", "", "want a service that speaks HTTP, got %s, which does not", quote(r.To))
-		}
-		take(r, path)
-	}
-	for i := range l.stack.Services {
-		s := &l.stack.Services[i]
-		for _, r := range s.Routes {
-			take(r, "services."+s.Name+".route")
-		}
-		if len(s.Routes) > 0 && s.Protocol == TCP {
-			l.add(s.Routes[0].Pos, "services."+s.Name+".route", "remove route, or protocol: tcp", "want a service that speaks HTTP, got protocol: tcp")
-		}
-	}
-}
-
-// claims are the sets of requests that r asks for, one a method.
-func (r Route) claims() []string {
-	methods := r.Methods
-	if len(methods) == 0 {
-		methods = []string{"*"}
-	}
-	var headers strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		fmt.Fprintf(&headers, "\n%s: %s", strings.ToLower(name), r.Headers[name])
-	}
-	var out []string
-	for _, m := range methods {
-		out = append(out, fmt.Sprintf("%s %s %s %t%s", m, r.Host, r.Path, r.Exact, headers.String()))
-	}
-	return out
-}
-
-// pattern is the route as a message shows it: "GET,POST api.localhost/x".
-func (r Route) pattern() string {
-	return strings.TrimSpace(strings.Join(r.Methods, ",") + " " + r.Host + r.Path)
 }
