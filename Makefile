@@ -12,10 +12,10 @@ GOFUMPT     = .tools/mvdan.cc/gofumpt@v0.12.0/gofumpt
 GOLANGCI    = .tools/github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0/golangci-lint
 GOVULNCHECK = .tools/golang.org/x/vuln/cmd/govulncheck@v1.9.0/govulncheck
 
-.PHONY: help build test lint fmt bench fuzz cross vuln clean
+.PHONY: help build test lint fmt bench bench-gateway fuzz cross vuln clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build ./msctl: static, no cgo
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o msctl$(shell $(GO) env GOEXE) .
@@ -33,6 +33,9 @@ fmt: $(GOFUMPT) ## Format the code
 
 bench: ## Measure; ARGS go to the benchmark
 	$(GO) run ./bench $(ARGS)
+
+bench-gateway: ## Measure the gateway beside nginx and HAProxy (bench/README.md)
+	$(GO) run ./bench/gateway $(ARGS)
 
 fuzz: ## Fuzz each target for FUZZTIME (10s, or 5000x for a count)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's,/[^/]+:func , ,' | sort -u | \
