@@ -137,11 +137,12 @@ func (a *app) groups() []group {
 			a.runCommand(), a.execCommand(), a.waitCommand(),
 		}},
 		{"See:", []*cobra.Command{
-			a.psCommand(), a.logsCommand(), a.servicesCommand(), a.routesCommand(), a.openCommand(), a.envCommand(),
+			a.psCommand(), a.logsCommand(), a.servicesCommand(), a.routesCommand(),
+			a.requestsCommand(), a.graphCommand(), a.openCommand(), a.envCommand(),
 		}},
 		{"Check:", []*cobra.Command{
 			a.validateCommand(), a.configCommand(), a.schemaCommand(), a.doctorCommand(),
 		}},
-		{"Others:", []*cobra.Command{a.versionCommand(), a.superviseCommand()}},
+		{"Others:", []*cobra.Command{a.trustCommand(), a.versionCommand(), a.superviseCommand()}},
 	}
 }

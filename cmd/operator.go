@@ -1,10 +1,13 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +18,7 @@ import (
 	"github.com/msctl/msctl/control"
 	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/proxy"
+	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/runtime"
 	"github.com/msctl/msctl/stack"
 )
@@ -243,13 +247,50 @@ func (p *operator) Environment(ctx context.Context, service string) (control.Env
 
 // Routes implements control.Viewer.
 func (p *operator) Routes(context.Context) ([]control.Route, error) {
-	var out []control.Route
-	for _, r := range p.gateway.Routes() {
-		out = append(out, control.Route{
-			Pattern: r.Pattern, URL: r.URL, Service: r.Service, Strip: r.Strip, Declared: r.Declared, Ready: r.Ready, Shadowed: r.Shadowed,
-		})
+	return controlRoutes(p.gateway.Routes()), nil
+}
+
+// Match implements control.Viewer.
+func (p *operator) Match(_ context.Context, q control.MatchQuery) (*control.Match, error) {
+	u, err := url.Parse(q.URL)
+	if err != nil {
+		return nil, coded(usagef("%w", err))
 	}
-	return out, nil
+	m, ok := p.gateway.Match(&wire.Head{
+		Method: q.Method, Host: cmp.Or(u.Host, q.Headers.Get("Host"), p.gateway.Addr()), Path: cmp.Or(u.EscapedPath(), "/"), Query: u.RawQuery,
+		Header: fields(q.Headers), TLS: u.Scheme == "https",
+	})
+	if !ok {
+		return nil, nil
+	}
+	return &control.Match{Route: controlRoute(m.Route), Why: m.Why, Over: controlRoutes(m.Over)}, nil
+}
+
+// fields are the header of a request that is not made. It implements
+// wire.Header.
+type fields http.Header
+
+// Get implements wire.Header.
+func (f fields) Get(name string) string { return http.Header(f).Get(name) }
+
+// Has implements wire.Header.
+func (f fields) Has(name, value string) bool {
+	return slices.Contains(http.Header(f).Values(name), value)
+}
+
+func controlRoutes(routes []proxy.Route) []control.Route {
+	var out []control.Route
+	for _, r := range routes {
+		out = append(out, controlRoute(r))
+	}
+	return out
+}
+
+func controlRoute(r proxy.Route) control.Route {
+	return control.Route{
+		Pattern: r.Pattern, URL: r.URL, Service: r.Service, Strip: r.Strip, Rewrite: r.Rewrite, Redirect: r.Redirect,
+		Declared: r.Declared, Ready: r.Ready, Shadowed: r.Shadowed,
+	}
 }
 
 // urls are the addresses of a service at the gateway.

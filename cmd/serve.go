@@ -68,7 +68,7 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	user, stop := context.WithCancelCause(signalled)
 	defer stop(nil)
 	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now(), begun: make(chan struct{})}
-	server, err := control.Listen(ctx, control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op})
+	server, err := control.Listen(ctx, control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op, Traffic: traffic{gateway.Recorder()}})
 	if err != nil {
 		return err
 	}

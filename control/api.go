@@ -8,12 +8,17 @@
 //	POST /v1/actions   Action       Result
 //	POST /v1/logs      LogQuery     a stream of logs.Batch, one JSON value each
 //	GET  /v1/routes                 []Route
+//	POST /v1/routes/match  MatchQuery  Match; null when no route matches
+//	POST /v1/requests  RequestQuery  a stream of RequestBatch, one JSON value each
+//	GET  /v1/graph                  Graph
+//	GET  /v1/metrics                the gateway's, in Prometheus' text format
 //	GET  /v1/env?service=NAME       Environment
 //
 // An error is a JSON object of an Error with the status of its kind.
 package control
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/msctl/msctl/logs"
@@ -85,11 +90,27 @@ type Service struct {
 type Route struct {
 	Pattern  string   `json:"pattern"` // "POST shop.localhost/orders"
 	URL      string   `json:"url"`
-	Service  string   `json:"service"`
+	Service  string   `json:"service"` // "" for a redirect
 	Strip    string   `json:"strip,omitempty"`
+	Rewrite  string   `json:"rewrite,omitempty"`
+	Redirect string   `json:"redirect,omitempty"` // in place of a service: "308 /new"
 	Declared string   `json:"declared,omitempty"` // file:line:col
 	Ready    []string `json:"ready"`              // addresses of ready instances
 	Shadowed string   `json:"shadowed,omitempty"` // by which pattern
+}
+
+// MatchQuery is a request of the front door that need not be made.
+type MatchQuery struct {
+	Method  string      `json:"method"`
+	URL     string      `json:"url"` // or a path; its host is what the Host field would be
+	Headers http.Header `json:"headers,omitempty"`
+}
+
+// Match is the route that takes a request.
+type Match struct {
+	Route Route   `json:"route"`
+	Why   string  `json:"why"`
+	Over  []Route `json:"over,omitempty"` // that match as well, the most specific first
 }
 
 // Environment is what an instance of a service gets beside the system's

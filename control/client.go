@@ -68,6 +68,18 @@ func (c *Client) Routes(ctx context.Context) ([]Route, error) {
 	return r, c.call(ctx, http.MethodGet, "/v1/routes", nil, &r)
 }
 
+// Match asks which route of the gateway takes a request: nil says none.
+func (c *Client) Match(ctx context.Context, q MatchQuery) (*Match, error) {
+	var m *Match
+	return m, c.call(ctx, http.MethodPost, "/v1/routes/match", q, &m)
+}
+
+// Graph asks who called whom through the gateway.
+func (c *Client) Graph(ctx context.Context) (Graph, error) {
+	var g Graph
+	return g, c.call(ctx, http.MethodGet, "/v1/graph", nil, &g)
+}
+
 // Environment asks for that of a service.
 func (c *Client) Environment(ctx context.Context, service string) (Environment, error) {
 	var e Environment
@@ -100,22 +112,34 @@ func (c *Client) Next(ctx context.Context, after uint64) (registry.Snapshot, err
 // filter: only Tail has counted with it. The stream of a query that follows
 // ends without an error when the stack does.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[logs.Batch, error] {
-	return func(yield func(logs.Batch, error) bool) {
-		res, err := c.request(ctx, http.MethodPost, "/v1/logs", q)
+	return stream[logs.Batch](ctx, c, "/v1/logs", q)
+}
+
+// Requests streams the requests of the gateway that match the query. The stream
+// of one that follows ends without an error when the stack does.
+func (c *Client) Requests(ctx context.Context, q RequestQuery) iter.Seq2[RequestBatch, error] {
+	return stream[RequestBatch](ctx, c, "/v1/requests", q)
+}
+
+// stream posts a query, and yields the values of its answer as they come.
+func stream[T any](ctx context.Context, c *Client, path string, query any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		res, err := c.request(ctx, http.MethodPost, path, query)
 		if err != nil {
-			yield(logs.Batch{}, err)
+			yield(none, err)
 			return
 		}
 		defer res.Body.Close() //nolint:errcheck // only read
 		for d := json.NewDecoder(res.Body); ; {
-			var b logs.Batch
-			if err := d.Decode(&b); err != nil {
+			var v T
+			if err := d.Decode(&v); err != nil {
 				if ctx.Err() != nil {
-					yield(b, ctx.Err())
+					yield(none, ctx.Err())
 				}
 				return
 			}
-			if !yield(b, nil) {
+			if !yield(v, nil) {
 				return
 			}
 		}

@@ -53,6 +53,13 @@ func (o *operator) Environment(_ context.Context, service string) (Environment, 
 	return Environment{Env: []string{"PORT=1"}, Dir: "/"}, nil
 }
 
+func (o *operator) Match(_ context.Context, q MatchQuery) (*Match, error) {
+	if q.URL != "/api" || q.Headers.Get("X-Beta") != "1" {
+		return nil, nil
+	}
+	return &Match{Route: Route{Pattern: q.Method + " /api"}, Why: "no other route matches"}, nil
+}
+
 // advised is an error with all that an error can carry.
 type advised struct{}
 
@@ -65,6 +72,7 @@ type fixture struct {
 	dir      string
 	registry *registry.Registry
 	logs     *logs.Store
+	traffic  *traffic
 	client   *Client
 	stop     func()
 }
@@ -75,8 +83,8 @@ func serve(t *testing.T, dir string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{operator: &operator{}, dir: dir, registry: registry.New(), logs: store}
-	s, err := Listen(t.Context(), Options{Dir: dir, Registry: f.registry, Logs: store, Operator: f, Viewer: f})
+	f := &fixture{operator: &operator{}, dir: dir, registry: registry.New(), logs: store, traffic: &traffic{more: make(chan struct{})}}
+	s, err := Listen(t.Context(), Options{Dir: dir, Registry: f.registry, Logs: store, Operator: f, Viewer: f, Traffic: f.traffic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +127,13 @@ func TestQuestionsAndActions(t *testing.T) {
 	}
 	if _, err := f.client.Environment(ctx, "a&b=c"); err == nil || !strings.Contains(err.Error(), `"a&b=c"`) {
 		t.Errorf("a strange name came through as %v", err)
+	}
+	match, err := f.client.Match(ctx, MatchQuery{Method: "GET", URL: "/api", Headers: http.Header{"X-Beta": {"1"}}})
+	if err != nil || match == nil || match.Route.Pattern != "GET /api" {
+		t.Errorf("match: %+v, %v", match, err)
+	}
+	if match, err := f.client.Match(ctx, MatchQuery{Method: "GET", URL: "/"}); err != nil || match != nil {
+		t.Errorf("no match: %+v, %v", match, err)
 	}
 	action := Action{Verb: Scale, Replicas: map[string]int{"web": 2}, Environ: []string{"A=ü"}}
 	result, err := f.client.Do(ctx, action)
@@ -297,6 +312,8 @@ func TestBadRequests(t *testing.T) {
 		{http.MethodPost, "/v1/actions", `{"verb":"apply","bogus":1}`, http.StatusBadRequest},
 		{http.MethodPost, "/v1/actions", `{"verb":"` + strings.Repeat("x", maxBody) + `"}`, http.StatusBadRequest},
 		{http.MethodPost, "/v1/logs", `{"level":"loud"}`, http.StatusBadRequest},
+		{http.MethodPost, "/v1/requests", `{"status":"slow"}`, http.StatusBadRequest},
+		{http.MethodPost, "/v1/routes/match", `[]`, http.StatusBadRequest},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), c.method, "http://msctl"+c.path, strings.NewReader(c.body))
 		if err != nil {

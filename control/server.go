@@ -40,6 +40,8 @@ type Viewer interface {
 	Status(ctx context.Context) (Status, error)
 	Routes(ctx context.Context) ([]Route, error)
 	Environment(ctx context.Context, service string) (Environment, error)
+	// Match is nil when no route takes the request.
+	Match(ctx context.Context, q MatchQuery) (*Match, error)
 }
 
 // Options are what a Server serves; all are needed.
@@ -49,6 +51,7 @@ type Options struct {
 	Logs     *logs.Store
 	Operator Operator
 	Viewer   Viewer
+	Traffic  Traffic
 }
 
 // Server serves the control API of a stack.
@@ -122,8 +125,12 @@ func (s *Server) handler() http.Handler {
 		v, err := s.Viewer.Environment(r.Context(), r.FormValue("service"))
 		answer(w, v, err)
 	})
+	mux.HandleFunc("GET /v1/graph", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Traffic.Graph(), nil) })
+	mux.HandleFunc("GET /v1/metrics", s.metrics)
 	mux.HandleFunc("GET /v1/snapshot", s.snapshot)
 	mux.HandleFunc("POST /v1/actions", s.action)
+	mux.HandleFunc("POST /v1/routes/match", s.match)
+	mux.HandleFunc("POST /v1/requests", s.requests)
 	mux.HandleFunc("POST /v1/logs", s.logs)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, fmt.Errorf("the control API has no %s %s", r.Method, r.URL.Path))
@@ -161,7 +168,16 @@ func (s *Server) action(w http.ResponseWriter, r *http.Request) {
 	answer(w, result, err)
 }
 
-// logs streams batches. Each is flushed, since the next may be long in coming.
+func (s *Server) match(w http.ResponseWriter, r *http.Request) {
+	var q MatchQuery
+	if !decode(w, r, &q) {
+		return
+	}
+	v, err := s.Viewer.Match(r.Context(), q)
+	answer(w, v, err)
+}
+
+// logs streams batches.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	var q LogQuery
 	if !decode(w, r, &q) {
@@ -181,20 +197,31 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	out := http.NewResponseController(w)
-	_ = out.Flush() // the client learns that the query is right before anything is written
-	for enc := json.NewEncoder(w); ; {
+	for send := streamTo(w); ; {
 		batch, err := s.Logs.Next(r.Context(), cursor, logBatch)
 		if err != nil {
 			return // the end, or the client or the stack has gone
 		}
 		cursor = batch.Cursor
-		err = enc.Encode(batch)
+		err = send(batch)
 		batch.Release()
-		if err != nil || out.Flush() != nil {
+		if err != nil {
 			return
 		}
+	}
+}
+
+// streamTo begins an answer of JSON values: the client learns that its query is
+// right before there is any. What it returns sends one.
+func streamTo(w http.ResponseWriter) (send func(any) error) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, enc := http.NewResponseController(w), json.NewEncoder(w)
+	_ = out.Flush() // whether the client has gone, the first value tells
+	return func(v any) error {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		return out.Flush()
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/msctl/msctl/proxy/observe"
 	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
 )
 
 func TestRoundRobinIsEvenAndSmooth(t *testing.T) {
@@ -20,7 +22,7 @@ func TestRoundRobinIsEvenAndSmooth(t *testing.T) {
 		{[]int{5, 1, 1}, "aabacaaaabacaa"}, // nginx's example
 		{[]int{2, 1}, "abaaba"},
 	} {
-		p := &pool{changed: make(chan struct{}), upstream: nowhere}
+		p := newTestPool(stack.RoundRobin)
 		var in []registry.Instance
 		for n, w := range c.weights {
 			in = append(in, registry.Instance{ID: string(rune('a' + n)), Address: "x", State: registry.Ready, Weight: w})
@@ -28,7 +30,7 @@ func TestRoundRobinIsEvenAndSmooth(t *testing.T) {
 		p.update(in, time.Now())
 		var got strings.Builder
 		for range c.want {
-			e, _ := p.take(nil)
+			e, _ := p.take(&pass{})
 			got.WriteString(e.instance)
 		}
 		if got.String() != c.want {
@@ -102,12 +104,12 @@ func TestHowLongARequestWaits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{}), upstream: nowhere}
+				p := newTestPool(stack.RoundRobin)
 				for _, s := range c.steps {
 					p.update(ready(s), time.Now())
 				}
 				began := time.Now()
-				_, err := (&pass{pool: p}).Next(t.Context(), nil)
+				_, err := testPass(p).Next(t.Context(), nil)
 				if took := time.Since(began); err == nil || took != c.want {
 					t.Errorf("%v after %s, want %s", err, took, c.want)
 				}
@@ -118,9 +120,9 @@ func TestHowLongARequestWaits(t *testing.T) {
 
 func TestAReadyInstanceThatRefusesIsWaitedForABit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pool{service: "api", hold: DefaultHold, changed: make(chan struct{}), upstream: nowhere}
+		p := newTestPool(stack.RoundRobin)
 		p.update([]registry.Instance{{ID: "api-1", Address: "127.0.0.1:1", State: registry.Ready}}, time.Now())
-		w := &pass{pool: p}
+		w := testPass(p)
 		if _, err := w.Next(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -130,17 +132,28 @@ func TestAReadyInstanceThatRefusesIsWaitedForABit(t *testing.T) {
 			t.Errorf("%v after %s", err, took)
 		}
 		w.Done(&wire.Outcome{})
-		if n := p.all[0].flight.Count(); n != 0 {
+		if n := p.all[0].Active; n != 0 {
 			t.Errorf("%d in flight", n)
 		}
 	})
 }
 
-// nowhere makes upstreams that lead nowhere.
-func nowhere(addr string) wire.Upstream { return idle(addr) }
+// newTestPool is a pool whose upstreams lead nowhere.
+func newTestPool(policy stack.Policy) *pool {
+	p := newPool("api")
+	p.configure(&stack.Service{Balance: stack.Balance{Policy: policy}})
+	p.connect = func(addr string, _ time.Duration) wire.Upstream { return nowhere(addr) }
+	return p
+}
 
-type idle string
+// testPass is the way of a request to p.
+func testPass(p *pool) *pass {
+	r := observe.New()
+	return newPass(p, r, r.Series("", "", p.service), &wire.Head{Header: testHeader{}})
+}
 
-func (i idle) Addr() string { return string(i) }
+type nowhere string
 
-func (idle) Forget() {}
+func (n nowhere) Addr() string { return string(n) }
+
+func (nowhere) Forget() {}

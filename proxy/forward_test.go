@@ -88,7 +88,11 @@ func TestHeadersAreMadeAnew(t *testing.T) {
 	if len(id) < 16 {
 		t.Errorf("X-Request-Id = %q", id)
 	}
+	if parent := h.Get("Traceparent"); len(parent) != 55 || parent[3:35] != id {
+		t.Errorf("Traceparent = %q", parent)
+	}
 	delete(h, "X-Request-Id")
+	delete(h, "Traceparent")
 	want := http.Header{
 		"X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Host": {"api.localhost:99"}, "X-Forwarded-Proto": {"http"},
 		"Forwarded": {`for=127.0.0.1;host="api.localhost:99";proto=http`}, "X-Kept": {"a", "b"},

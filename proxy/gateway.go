@@ -9,6 +9,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -18,8 +19,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/msctl/msctl/proxy/http1"
 	"github.com/msctl/msctl/proxy/nethttp"
+	"github.com/msctl/msctl/proxy/observe"
+	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
 )
 
 // Options are what a Gateway can be told. The zero value serves.
@@ -41,7 +46,10 @@ type Options struct {
 type Gateway struct {
 	Options
 	registry *registry.Registry
-	engine   *nethttp.Engine
+	engine   *http1.Engine
+	other    *nethttp.Engine // of what is HTTP/2
+	recorder *observe.Recorder
+	unrouted *observe.Series // of what no route takes
 	table    atomic.Pointer[table]
 
 	configuring sync.Mutex // one Configure at a time
@@ -69,7 +77,9 @@ func New(reg *registry.Registry, o Options) *Gateway {
 	if o.OnError == nil {
 		o.OnError = func(error) {}
 	}
-	g := &Gateway{Options: o, registry: reg, engine: nethttp.New(o.OnError), listeners: map[place]*listener{}}
+	g := &Gateway{Options: o, registry: reg, other: nethttp.New(o.OnError), recorder: observe.New(), listeners: map[place]*listener{}}
+	g.unrouted = g.recorder.Series("", "", "")
+	g.engine = http1.New(http1.Options{Other: g.other.Serve, OnError: o.OnError})
 	g.table.Store(&table{pools: map[string]*pool{}})
 	return g
 }
@@ -97,6 +107,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.mu.Unlock()
 
+	group.Go(func() error { return g.engine.Run(running) })
 	group.Go(func() error { return g.follow(running) })
 	<-running.Done()
 	g.mu.Lock()
@@ -107,7 +118,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	clear(g.listeners)
 	g.mu.Unlock()
 	err := group.Wait()
-	g.engine.Close()
+	g.other.Close()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -150,7 +161,7 @@ func (g *Gateway) Drain(ctx context.Context, instanceID string) error {
 	g.refresh()
 	for _, p := range g.table.Load().pools {
 		for _, e := range p.of(instanceID) {
-			if err := e.flight.Wait(ctx); err != nil {
+			if err := p.drained(ctx, e); err != nil {
 				return err
 			}
 		}
@@ -188,4 +199,9 @@ func reachable(a net.Addr) string {
 		return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: t.Port}).String()
 	}
 	return a.String()
+}
+
+// upstream is the connections to addr, each made within connect.
+func (g *Gateway) upstream(addr string, connect time.Duration) wire.Upstream {
+	return g.engine.Upstream(addr, cmp.Or(connect, stack.DefaultConnectTimeout))
 }

@@ -152,7 +152,7 @@ func TestAClientThatLeavesWaitsNoMore(t *testing.T) {
 }
 
 func TestSoManyWaitAndNoMore(t *testing.T) {
-	p := &pool{service: "api"}
+	p := newPool("api")
 	for range MaxHeld {
 		if !p.enter() {
 			t.Fatal("too few may wait")
@@ -161,7 +161,7 @@ func TestSoManyWaitAndNoMore(t *testing.T) {
 	if p.enter() {
 		t.Error("too many may wait")
 	}
-	p.leave()
+	p.exit()
 	if !p.enter() {
 		t.Error("one that leaves makes no room")
 	}

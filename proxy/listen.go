@@ -90,10 +90,18 @@ func (g *Gateway) Configure(ctx context.Context, st *stack.Stack) error {
 	defer g.configuring.Unlock()
 	next := &table{routes: compile(st), pools: maps.Clone(g.table.Load().pools)}
 	next.matcher = newMatcher(next.routes)
-	for _, sv := range st.Services {
-		if next.pools[sv.Name] == nil {
-			next.pools[sv.Name] = &pool{service: sv.Name, hold: g.Hold, lastLine: g.LastLine, upstream: g.engine.Upstream, changed: make(chan struct{})}
+	for i := range st.Services {
+		sv := &st.Services[i]
+		p := next.pools[sv.Name]
+		if p == nil {
+			p = newPool(sv.Name)
+			p.hold, p.lastLine, p.connect = g.Hold, g.LastLine, g.upstream
+			next.pools[sv.Name] = p
 		}
+		p.configure(sv)
+	}
+	if err := next.bind(st, g.recorder); err != nil {
+		return err
 	}
 	g.fill(next)
 	if err := g.move(ctx, places(st), next); err != nil {
@@ -159,17 +167,18 @@ func (g *Gateway) open(ctx context.Context, p place, t *table) (*listener, error
 		if err != nil {
 			return nil, fmt.Errorf("listen %s: %w", p.listen, cause(err))
 		}
-		return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, front{g}) }}, nil
+		return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, front{g}, nil) }}, nil
 	}
 	ln, err := g.Listen(p.key)
 	if err != nil {
 		return nil, fmt.Errorf("open the address of %s for %s: %w", p.callee, p.caller, err)
 	}
 	callee := t.pools[p.callee]
+	within := edge{g, callee, g.recorder.Series("", p.caller, p.callee)}
 	if p.protocol == stack.TCP {
-		return &listener{Listener: ln, serve: func(ctx context.Context) error { return relay(ctx, ln, callee, g.OnError) }}, nil
+		return &listener{Listener: ln, serve: func(ctx context.Context) error { return within.relay(ctx, ln) }}, nil
 	}
-	return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, edge{callee}) }}, nil
+	return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, within, nil) }}, nil
 }
 
 // cause is what the system said, without the net package's words around it.

@@ -8,11 +8,15 @@ import (
 	"github.com/msctl/msctl/proxy/wire"
 )
 
-// matcher finds the most specific route of a request: an exact host before a
-// wildcard, the longest wildcard first, before any host; then the longer path,
-// an exact one before a prefix, one with methods before one without, more
-// headers before fewer (the order of Kubernetes' Gateway API), and at last the
-// one declared first.
+// matcher finds the most specific route of a request, in the order of
+// Kubernetes' Gateway API: an exact host before a wildcard, the longest
+// wildcard first, before any host; then an exact path, a regexp, and prefixes,
+// the longest first; then one with methods before one without, more headers
+// before fewer, more query parameters before fewer; and at last the one
+// declared first. Where regexps stand is left to who implements it: they go
+// before prefixes, as Envoy Gateway and nginx have it, or a stack with a route
+// for / would never come to them. How long one is says nothing of what it
+// takes, so among regexps the declaration decides.
 type matcher struct {
 	hosts map[string][]*route // by exact host
 	wild  []*route            // of wildcard hosts
@@ -45,10 +49,10 @@ func (m *matcher) find(h *wire.Head) *route {
 // all yields the routes that match h, the most specific first.
 func (m *matcher) all(h *wire.Head) func(yield func(*route) bool) {
 	return func(yield func(*route) bool) {
-		host := hostname(h.Host)
-		for _, routes := range [...][]*route{m.hosts[host], m.wild, m.any} {
+		q := newAsked(h)
+		for _, routes := range [...][]*route{m.hosts[q.host], m.wild, m.any} {
 			for _, r := range routes {
-				if r.takes(h, host) && !yield(r) {
+				if r.takes(&q) && !yield(r) {
 					return
 				}
 			}
@@ -56,9 +60,20 @@ func (m *matcher) all(h *wire.Head) func(yield func(*route) bool) {
 	}
 }
 
-// takes reports whether r matches h, whose hostname is host.
-func (r *route) takes(h *wire.Head, host string) bool {
-	return r.takesHost(host) && r.takesPath(h.Path) && r.takesMethod(h.Method) && r.takesHeaders(h.Header)
+// asked is a request as routes look at it.
+type asked struct {
+	*wire.Head
+	host   string // without its port
+	normal string // the path
+}
+
+func newAsked(h *wire.Head) asked { return asked{h, hostname(h.Host), normal(h.Path)} }
+
+func (r *route) takes(q *asked) bool { return r.takesBut(q) && r.takesMethod(q.Method, q.Header) }
+
+// takesBut reports whether r matches but for the method.
+func (r *route) takesBut(q *asked) bool {
+	return r.takesPath(q) && r.takesHost(q.host) && r.takesHeaders(q.Header) && r.takesQuery(q.Query)
 }
 
 func (r *route) takesHost(host string) bool {
@@ -71,21 +86,86 @@ func (r *route) takesHost(host string) bool {
 // isWild: *.x is all names below x, of any depth, as nginx has it.
 func isWild(host string) bool { return strings.HasPrefix(host, "*.") }
 
-func (r *route) takesPath(path string) bool {
-	if r.exact {
-		return samePath(path, r.path)
+func (r *route) takesPath(q *asked) bool {
+	switch {
+	case r.exact:
+		return samePath(q.Path, r.path)
+	case r.regexp != nil:
+		return strings.HasPrefix(q.normal, "/") && strings.HasPrefix(q.normal, r.literal) && r.regexp.MatchString(q.normal)
 	}
-	rest, ok := cutSegments(path, r.path)
+	rest, ok := cutSegments(q.Path, r.path)
 	return ok && (rest != "" || r.path != "")
 }
 
-func (r *route) takesHeaders(have wire.Header) bool {
-	for name, want := range r.headers {
-		if have == nil || !have.Has(name, want) {
+// takesMethod: whatever answers GET answers HEAD (RFC 9110 §9.3.2), and what
+// has a policy for other origins answers when one asks for the method first
+// (CORS-preflight fetch, the Fetch standard §4.8). h may be nil.
+func (r *route) takesMethod(m string, h wire.Header) bool {
+	switch {
+	case len(r.methods) == 0 || slices.Contains(r.methods, m):
+		return true
+	case m == "HEAD":
+		return slices.Contains(r.methods, "GET")
+	}
+	return m == "OPTIONS" && r.policies.CORS != nil && h != nil && h.Get("Origin") != "" &&
+		r.takesMethod(h.Get("Access-Control-Request-Method"), nil)
+}
+
+func (r *route) takesHeaders(h wire.Header) bool {
+	for _, want := range r.headers {
+		switch {
+		case h == nil:
+			return false
+		case want.value == anyValue:
+			if h.Get(want.name) == "" && !h.Has(want.name, "") {
+				return false
+			}
+		case !h.Has(want.name, want.value):
 			return false
 		}
 	}
 	return true
+}
+
+func (r *route) takesQuery(query string) bool {
+	for _, want := range r.query {
+		if !hasParameter(query, want) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasParameter reports whether one of query's parameters is want.
+func hasParameter(query string, want pair) bool {
+	for query != "" {
+		var parameter string
+		parameter, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(parameter, "=")
+		if parameter != "" && decodesTo(name, want.name) && (want.value == anyValue || decodesTo(value, want.value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodesTo reports whether s, a part of a query, is text once it is decoded
+// (application/x-www-form-urlencoded, the URL standard §5.1).
+func decodesTo(s, text string) bool {
+	for ; s != ""; text = text[1:] {
+		c, size := unit(s)
+		switch {
+		case c == encodedSlash:
+			c = '/'
+		case c == '+' && size == 1:
+			c = ' '
+		}
+		if text == "" || int(text[0]) != c {
+			return false
+		}
+		s = s[size:]
+	}
+	return text == ""
 }
 
 // compare orders routes, the most specific first.
@@ -101,10 +181,12 @@ func decide(a, b *route) (order int, rule string) {
 		a, b int
 	}{
 		{"its host is more specific", hostRank(a.host), hostRank(b.host)},
-		{"its path is longer", a.length, b.length},
 		{"its path is exact", rank(a.exact), rank(b.exact)},
+		{"its path is a regexp", rank(a.regexp != nil), rank(b.regexp != nil)},
+		{"its path is longer", a.length, b.length},
 		{"it names the method", rank(len(a.methods) > 0), rank(len(b.methods) > 0)},
 		{"it names more headers", len(a.headers), len(b.headers)},
+		{"it names more query parameters", len(a.query), len(b.query)},
 	} {
 		if by.a != by.b {
 			return cmp.Compare(by.b, by.a), by.rule

@@ -1,5 +1,7 @@
 package proxy
 
+import "strings"
+
 // Paths are compared as they are written, but for percent-encoding: %63 is c
 // (RFC 3986 §6.2.2.2), while %2F is data and never a border of segments. So
 // neither a match nor a strip has to decode a path, and what is forwarded
@@ -11,8 +13,11 @@ func cut(path, prefix string) (rest string, ok bool) {
 		if path == "" {
 			return "", false
 		}
-		a, n := unit(path)
-		b, m := unit(prefix)
+		a, n, b, m := int(path[0]), 1, int(prefix[0]), 1
+		if a == '%' || b == '%' {
+			a, n = unit(path)
+			b, m = unit(prefix)
+		}
 		if a != b {
 			return "", false
 		}
@@ -70,4 +75,72 @@ func unhex(c byte) int {
 		return int(c-'A') + 10
 	}
 	return -1
+}
+
+// normal is path with its percent-encoding in normal form (RFC 3986 §6.2.2):
+// unreserved characters are decoded, and hexadecimal digits are capital. It is
+// what regexps are matched with. It allocates only for a path that differs.
+func normal(path string) string {
+	if strings.IndexByte(path, '%') < 0 {
+		return path
+	}
+	var out []byte // nil while nothing differs
+	for n := 0; n < len(path); {
+		c, size := unit(path[n:])
+		is := path[n : n+size]
+		to := is
+		switch {
+		case size == 1:
+		case unreserved(c):
+			to = string(rune(c))
+		default:
+			to = strings.ToUpper(is)
+		}
+		if to != is && out == nil {
+			out = append(make([]byte, 0, len(path)), path[:n]...)
+		}
+		if out != nil {
+			out = append(out, to...)
+		}
+		n += size
+	}
+	if out == nil {
+		return path
+	}
+	return string(out)
+}
+
+// received is the place in path of the nth byte of normal(path).
+func received(path string, n int) (place int) {
+	for n > 0 {
+		c, size := unit(path[place:])
+		place += size
+		if unreserved(c) {
+			size = 1
+		}
+		n -= size
+	}
+	return place
+}
+
+// unreserved are the characters that mean the same encoded or not (RFC 3986
+// §2.3).
+func unreserved(c int) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// escape percent-encodes what no URI may have as it is, and what clients take
+// for something else: controls, so that no field is ended early, and the
+// backslash, which browsers read as a slash. Encoding that is there stays.
+func escape(s string) string {
+	const hex = "0123456789ABCDEF"
+	out := make([]byte, 0, len(s))
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			out = append(out, '%', hex[c>>4], hex[c&15])
+		} else {
+			out = append(out, c)
+		}
+	}
+	return string(out)
 }

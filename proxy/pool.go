@@ -1,12 +1,17 @@
 package proxy
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/msctl/msctl/proxy/balance"
 	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
 )
 
 // restartGap is how long a service may be without any living instance in the
@@ -20,28 +25,100 @@ type pool struct {
 	service  string
 	hold     time.Duration
 	lastLine func(instanceID string) string
-	upstream func(addr string) wire.Upstream
+	connect  func(addr string, within time.Duration) wire.Upstream
+
+	settings atomic.Pointer[settings]
 
 	mu        sync.Mutex
-	ready     []*endpoint
+	balancer  *balance.Balancer
+	budget    balance.Budget
+	ready     []*balance.Host
 	all       []*endpoint // with those that left and still have requests in flight
 	instances []registry.Instance
 	changed   chan struct{} // closed when any of this changes
+	freed     chan struct{} // has a token when a request left a full service
+	active    int           // requests in flight
 	held      int           // requests that wait
 	lost      time.Time     // when the last living instance went; zero while there is one, or never was
 }
 
-// endpoint is one address of an instance.
-type endpoint struct {
-	instance string
-	upstream wire.Upstream
-	addr     string
-	weight   int
-	current  int // of the smooth weighted round robin
-	flight   wire.Flight
+// settings are how a service wants to be reached.
+type settings struct {
+	balance  stack.Balance
+	ejection stack.Ejection
+	retries  *stack.Retries
+	max      int // requests in flight; 0 without end
+	connect  time.Duration
+	h2c      bool
 }
 
-// update makes the pool what the registry says, and returns the addresses that
+func newPool(service string) *pool {
+	p := &pool{service: service, hold: DefaultHold, changed: make(chan struct{}), freed: make(chan struct{}, 1)}
+	p.configure(&stack.Service{})
+	return p
+}
+
+// configure makes the pool reach the service as sv says.
+func (p *pool) configure(sv *stack.Service) {
+	s := settings{
+		balance: sv.Balance, ejection: sv.Ejection, retries: sv.Retries,
+		max: sv.MaxRequests, connect: sv.ConnectTimeout, h2c: sv.Protocol == stack.H2C,
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.settings.Swap(&s)
+	if before != nil && s.balance == before.balance && s.ejection == before.ejection {
+		return
+	}
+	p.balancer = balance.New(balance.Options{
+		Policy: string(s.balance.Policy), SlowStart: s.balance.SlowStart,
+		Ejection: balance.Ejection{Errors: s.ejection.Errors, Time: s.ejection.Time},
+	})
+	p.balancer.Update(p.ready)
+}
+
+// how is how the service wants to be reached.
+func (p *pool) how() *settings { return p.settings.Load() }
+
+// hash is what the balancing goes by for h, if it goes by anything.
+func (s *settings) hash(h *wire.Head) (hash uint64, ok bool) {
+	if s.balance.By == "" {
+		return 0, false
+	}
+	var text string
+	switch kind, name, _ := strings.Cut(s.balance.By, ":"); kind {
+	case "client":
+		text = h.Client.String()
+	case "header":
+		text = h.Header.Get(name)
+	case "cookie":
+		text = cookie(h.Header.Get("Cookie"), name)
+	}
+	return balance.Hash(text), text != ""
+}
+
+// cookie is the value of a cookie in a Cookie field (RFC 6265 §4.2.1).
+func cookie(field, name string) string {
+	for field != "" {
+		var pair string
+		pair, field, _ = strings.Cut(field, ";")
+		if k, v, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// endpoint is one address of an instance.
+type endpoint struct {
+	balance.Host
+	instance string
+	addr     string
+	upstream wire.Upstream
+	landed   chan struct{} // closed when nothing is in flight; nil while nobody waits
+}
+
+// update makes the pool what the registry says, and returns the upstreams that
 // take no more requests.
 func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire.Upstream) {
 	p.mu.Lock()
@@ -59,18 +136,24 @@ func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire
 	for _, i := range instances {
 		if i.State == registry.Ready && i.Address != "" {
 			e := p.endpoint(i.ID, i.Address)
-			e.weight = max(i.Weight, 1)
-			p.ready = append(p.ready, e)
+			e.Weight = max(i.Weight, 1)
+			if !slices.Contains(before, &e.Host) {
+				e.Ready = now
+			}
+			p.ready = append(p.ready, &e.Host)
 		}
 	}
-	for _, e := range before {
-		if !slices.Contains(p.ready, e) {
+	for _, h := range before {
+		if !slices.Contains(p.ready, h) {
+			e := h.Owner.(*endpoint)
 			left = append(left, e.upstream)
+			// Should it come back, it does so with connections of its own, and
+			// nothing is held against it.
+			e.addr = ""
 		}
 	}
-	p.all = slices.DeleteFunc(p.all, func(e *endpoint) bool {
-		return !slices.Contains(p.ready, e) && e.flight.Count() == 0
-	})
+	p.all = slices.DeleteFunc(p.all, func(e *endpoint) bool { return e.addr == "" && e.Active == 0 })
+	p.balancer.Update(p.ready)
 	close(p.changed)
 	p.changed = make(chan struct{})
 	return left
@@ -94,7 +177,8 @@ func (p *pool) endpoint(instance, addr string) *endpoint {
 			return e
 		}
 	}
-	e := &endpoint{instance: instance, addr: addr, upstream: p.upstream(addr)}
+	e := &endpoint{instance: instance, addr: addr, upstream: p.connect(addr, p.how().connect)}
+	e.Key, e.Owner = instance, e
 	p.all = append(p.all, e)
 	return e
 }
@@ -102,6 +186,7 @@ func (p *pool) endpoint(instance, addr string) *endpoint {
 // outlook is why there is no endpoint to take.
 type outlook struct {
 	changed   <-chan struct{}
+	full      bool      // as many requests as may be are in flight
 	refusing  bool      // there are ready ones, but all were tried
 	alive     bool      // one may become ready
 	lost      time.Time // when that ended
@@ -110,35 +195,88 @@ type outlook struct {
 
 // take chooses a ready endpoint that is not among tried and counts a request
 // in flight at it, or says why there is none.
-func (p *pool) take(tried []*endpoint) (*endpoint, outlook) {
+func (p *pool) take(w *pass) (*endpoint, outlook) {
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e := choose(p.ready, tried); e != nil {
-		e.flight.Begin()
-		return e, outlook{}
+	most := p.how().max
+	full := most > 0 && p.active >= most
+	if !full {
+		if h := p.balancer.Pick(now, w.hash, w.hashed, w.tried); h != nil {
+			h.Active++
+			p.active++
+			return h.Owner.(*endpoint), outlook{}
+		}
 	}
-	return nil, outlook{p.changed, len(p.ready) > 0, alive(p.instances), p.lost, p.instances}
+	return nil, outlook{p.changed, full, len(p.ready) > 0, alive(p.instances), p.lost, p.instances}
 }
 
-// choose is nginx's smooth weighted round robin: each endpoint gains its
-// weight, the richest is taken and pays all that was gained.
-func choose(from, except []*endpoint) *endpoint {
-	var best *endpoint
-	total := 0
-	for _, e := range from {
-		if len(except) > 0 && slices.Contains(except, e) {
-			continue
-		}
-		total += e.weight
-		e.current += e.weight
-		if best == nil || e.current > best.current {
-			best = e
-		}
+// verdict is what a request's end says of its endpoint.
+type verdict int
+
+const (
+	noVerdict verdict = iota // the client's doing
+	did
+	failed
+)
+
+// leave ends a request at e.
+func (p *pool) leave(e *endpoint, v verdict, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.Active--
+	p.active--
+	if e.Active == 0 && e.landed != nil {
+		close(e.landed)
+		e.landed = nil
 	}
-	if best != nil {
-		best.current -= total
+	if v != noVerdict {
+		p.balancer.Report(&e.Host, v == did, now)
 	}
-	return best
+	if p.held > 0 && p.how().max > 0 {
+		p.free()
+	}
+}
+
+// free lets one of those that wait for a full service try.
+func (p *pool) free() {
+	select {
+	case p.freed <- struct{}{}:
+	default:
+	}
+}
+
+// drained returns when e has no request in flight. Its only error is ctx's.
+func (p *pool) drained(ctx context.Context, e *endpoint) error {
+	p.mu.Lock()
+	if e.Active == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	if e.landed == nil {
+		e.landed = make(chan struct{})
+	}
+	landed := e.landed
+	p.mu.Unlock()
+	select {
+	case <-landed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retry reports whether the budget has one more attempt; retried must follow.
+func (p *pool) retry() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.budget.Allow(p.active)
+}
+
+func (p *pool) retried() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.budget.Done()
 }
 
 // addresses are those of the ready endpoints.
@@ -146,8 +284,8 @@ func (p *pool) addresses() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make([]string, 0, len(p.ready))
-	for _, e := range p.ready {
-		out = append(out, e.addr)
+	for _, h := range p.ready {
+		out = append(out, h.Owner.(*endpoint).addr)
 	}
 	return out
 }

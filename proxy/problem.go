@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/msctl/msctl/proxy/balance"
 	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
 )
@@ -40,10 +41,10 @@ func (p *pool) unavailable(o outlook, more string) *wire.Problem {
 
 // refused is the answer when no instance that should be ready could be
 // connected to.
-func (p *pool) refused(tried []*endpoint, err error) *wire.Problem {
+func (p *pool) refused(tried []*balance.Host, err error) *wire.Problem {
 	names := make([]string, len(tried))
 	for n, e := range tried {
-		names[n] = e.instance
+		names[n] = e.Key
 	}
 	out := problem(http.StatusBadGateway, fmt.Sprintf("service %s cannot be connected to (tried %s): %v", p.service, strings.Join(names, ", "), err))
 	out.Service, out.Instances = p.service, p.describe(p.known())

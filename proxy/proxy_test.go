@@ -35,7 +35,7 @@ type world struct {
 
 // service declares a service of HTTP; edit changes it.
 func service(name string, edit ...func(*stack.Service)) stack.Service {
-	s := stack.Service{Name: name, Kind: stack.KindService, Protocol: stack.HTTP, Replicas: 1}
+	s := stack.Service{Name: name, Kind: stack.KindService, Protocol: stack.HTTP, Replicas: 1, Balance: stack.Balance{Policy: stack.RoundRobin}}
 	for _, e := range edit {
 		e(&s)
 	}

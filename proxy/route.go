@@ -3,19 +3,23 @@ package proxy
 import (
 	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/msctl/msctl/proxy/observe"
+	"github.com/msctl/msctl/proxy/policy"
 	"github.com/msctl/msctl/stack"
 )
 
 // Route is a route of the front door, as it is shown.
 type Route struct {
 	Pattern  string   // "POST shop.localhost/orders"
-	URL      string   // "" while the front door is off
-	Service  string   // where it goes
+	URL      string   // "" while the front door is off, and for a regexp
+	Service  string   // where it goes; "" for a redirect
 	Strip    string   // the prefix taken off; "" none
+	Rewrite  string   // what takes the place of the matched path; "" none
+	Redirect string   // "308 https://shop.localhost/"; "" none
 	Declared string   // file:line:col; "" for a route that every service has
 	Ready    []string // addresses of ready instances
 	Shadowed string   // the pattern that takes all its requests; "" none
@@ -23,41 +27,58 @@ type Route struct {
 
 // route is a compiled stack.Route.
 type route struct {
-	host    string // lower case; "*.x" or exact; "" any
-	path    string // without its last slash, unless exact
-	exact   bool
-	methods []string
-	headers map[string]string
-	strip   string
-	timeout time.Duration
-	service string
-	declare string
-	order   int
-	length  int // of path, in units
+	host     string // lower case; "*.x" or exact; "" any
+	path     string // without its last slash, unless exact; as written for a regexp
+	exact    bool
+	regexp   *regexp.Regexp // of the whole path; nil without
+	literal  string         // what every path begins with that regexp matches
+	methods  []string
+	headers  []pair
+	query    []pair
+	strip    string
+	rewrite  string
+	redirect *redirect
+	policies stack.Policies
+	policy   *policy.Policy
+	service  string // "" for a redirect
+	pool     *pool
+	series   *observe.Series
+	declared stack.Pos
+	order    int
+	length   int // of a prefix, in units
 }
+
+// pair is a header or a parameter that a request must have.
+type pair struct{ name, value string }
+
+// anyValue of a pair asks only for the name.
+const anyValue = "*"
+
+// localhost is the domain in which every service has a host.
+const localhost = ".localhost"
 
 // compile returns the routes of the front door in the order of declaration:
 // the gateway's, each service's, then {service}.localhost for all of them.
 func compile(st *stack.Stack) []*route {
 	var out []*route
 	add := func(r stack.Route, to string) {
-		if sv, ok := st.Service(to); !ok || sv.Protocol == stack.TCP {
+		if sv, ok := st.Service(to); r.Redirect == nil && (!ok || sv.Protocol == stack.TCP) {
 			return
 		}
 		c := &route{
-			host: hostname(r.Host), path: r.Path, exact: r.Exact, headers: r.Headers,
-			strip: strings.TrimRight(r.Strip, "/"), timeout: r.Policies.Timeout, service: to, order: len(out),
+			host: hostname(r.Host), exact: r.Exact, headers: pairs(r.Headers), query: pairs(r.Query),
+			strip: strings.TrimRight(r.Strip, "/"), rewrite: escape(r.Rewrite), redirect: newRedirect(r.Redirect),
+			policies: r.Policies.Over(st.Gateway.Policies), service: to, declared: r.Pos, order: len(out),
+		}
+		if c.redirect != nil {
+			c.service = ""
 		}
 		for _, m := range r.Methods {
 			c.methods = append(c.methods, strings.ToUpper(m))
 		}
-		if !c.exact {
-			c.path = strings.TrimRight(c.path, "/")
+		if !c.matches(r) {
+			return // Load has said so
 		}
-		if r.Pos != (stack.Pos{}) {
-			c.declare = r.Pos.String()
-		}
-		c.length = units(c.path)
 		out = append(out, c)
 	}
 	for _, r := range st.Gateway.Routes {
@@ -70,8 +91,44 @@ func compile(st *stack.Stack) []*route {
 	}
 	for _, sv := range st.Services {
 		if sv.Kind != stack.KindJob {
-			add(stack.Route{Host: sv.Name + ".localhost", Path: "/"}, sv.Name)
+			add(stack.Route{Host: sv.Name + localhost, Path: "/"}, sv.Name)
 		}
+	}
+	return out
+}
+
+// matches sets the paths that r is for. It is false for a regexp that is none.
+func (r *route) matches(of stack.Route) bool {
+	switch {
+	case of.Regexp != "":
+		if _, err := regexp.Compile(of.Regexp); err != nil {
+			return false
+		}
+		var err error
+		if r.regexp, err = regexp.Compile(`\A(?:` + of.Regexp + `)\z`); err != nil {
+			return false
+		}
+		// In front, ^ says nothing that \A does not, and would hide the literal.
+		if begin, err := regexp.Compile(strings.TrimPrefix(of.Regexp, "^")); err == nil {
+			r.literal, _ = begin.LiteralPrefix()
+		}
+		r.path, r.exact = of.Regexp, false
+	case of.Exact:
+		r.path = of.Path
+	default:
+		r.path = strings.TrimRight(of.Path, "/")
+		r.length = units(r.path)
+		if r.rewrite == "/" { // the same, but that the service is told of the prefix
+			r.strip, r.rewrite = r.path, ""
+		}
+	}
+	return true
+}
+
+func pairs(m map[string]string) []pair {
+	var out []pair
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, pair{name, m[name]})
 	}
 	return out
 }
@@ -84,13 +141,27 @@ func (r *route) pattern() string {
 	}
 	b.WriteString(r.host)
 	b.WriteString(r.shownPath())
-	if r.exact {
+	switch {
+	case r.exact:
 		b.WriteString(" (exact)")
+	case r.regexp != nil:
+		b.WriteString(" (regexp)")
 	}
-	for _, k := range slices.Sorted(maps.Keys(r.headers)) {
-		b.WriteString(" [" + k + ": " + r.headers[k] + "]")
+	for _, q := range r.query {
+		b.WriteString(" [?" + q.name + "=" + q.value + "]")
+	}
+	for _, h := range r.headers {
+		b.WriteString(" [" + h.name + ": " + h.value + "]")
 	}
 	return b.String()
+}
+
+// leads is the route with where it goes, in one line.
+func (r *route) leads() string {
+	if r.redirect != nil {
+		return r.pattern() + " → " + r.redirect.String()
+	}
+	return r.pattern() + " → " + r.service
 }
 
 func (r *route) shownPath() string {
@@ -102,7 +173,7 @@ func (r *route) shownPath() string {
 
 // url is where the route is reached through the front door at addr.
 func (r *route) url(addr string) string {
-	if addr == "" {
+	if addr == "" || r.regexp != nil {
 		return ""
 	}
 	host, port, err := net.SplitHostPort(addr)
@@ -126,30 +197,6 @@ func joinPort(host, port string) string {
 		return "[" + host + "]"
 	}
 	return host
-}
-
-// shadows reports whether r, which comes before o, takes every request that o
-// could take.
-func (r *route) shadows(o *route) bool {
-	if r.host != o.host || r.exact != o.exact || !samePath(r.path, o.path) {
-		return false
-	}
-	if len(r.methods) > 0 && (len(o.methods) == 0 || slices.ContainsFunc(o.methods, func(m string) bool { return !r.takesMethod(m) })) {
-		return false
-	}
-	for k, v := range r.headers {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(o.headers)), func(name string) bool {
-			return strings.EqualFold(name, k) && o.headers[name] == v
-		}) {
-			return false
-		}
-	}
-	return true
-}
-
-// takesMethod: whatever answers GET answers HEAD (RFC 9110 §9.3.2).
-func (r *route) takesMethod(m string) bool {
-	return len(r.methods) == 0 || slices.Contains(r.methods, m) || m == "HEAD" && slices.Contains(r.methods, "GET")
 }
 
 // hostname is a Host field without its port, in lower case and without the

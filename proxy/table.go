@@ -2,8 +2,14 @@ package proxy
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
+	"github.com/msctl/msctl/proxy/observe"
+	"github.com/msctl/msctl/proxy/policy"
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/stack"
 )
 
 // maxListed bounds the routes that a problem document lists.
@@ -17,12 +23,14 @@ type table struct {
 	// By service. A service that is gone from the stack keeps its pool: its
 	// instances are yet to drain.
 	pools map[string]*pool
+	trust []netip.Prefix // whose word is believed on who is behind them
+	tls   bool           // plain HTTP is redirected
 }
 
 // Match is the route that a request takes.
 type Match struct {
 	Route Route
-	Why   string  // it is this one: "its path is longer than that of /api"
+	Why   string  // it is this one: "its path is longer, compared with /api"
 	Over  []Route // that match as well, the most specific first
 }
 
@@ -59,56 +67,93 @@ func (g *Gateway) Routes() []Route {
 
 func (t *table) show(r *route, addr string) Route {
 	out := Route{
-		Pattern: r.pattern(), URL: r.url(addr), Service: r.service, Strip: r.strip, Declared: r.declare,
-		Ready: t.pools[r.service].addresses(),
+		Pattern: r.pattern(), URL: r.url(addr), Service: r.service, Strip: r.strip, Rewrite: r.rewrite,
 	}
-	for _, o := range t.routes {
-		if o != r && compare(o, r) < 0 && o.shadows(r) {
-			out.Shadowed = o.pattern()
-			break
-		}
+	if r.declared != (stack.Pos{}) {
+		out.Declared = r.declared.String()
+	}
+	if r.redirect != nil {
+		out.Redirect = r.redirect.String()
+	} else {
+		out.Ready = t.pools[r.service].addresses()
+	}
+	if o := shadow(r, t.routes); o != nil {
+		out.Shadowed = o.pattern()
 	}
 	return out
 }
 
-// front is the door of requests from outside.
-type front struct{ g *Gateway }
-
-// Enter implements wire.Door.
-func (f front) Enter(h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
-	t := f.g.table.Load()
-	r := t.matcher.find(h)
-	if r == nil {
-		return nil, nil, answer(t.noRoute(h))
-	}
-	terms := &wire.Terms{Path: h.Path, Query: h.Query, Timeout: r.timeout, Outside: true}
-	if r.strip != "" {
-		if rest, ok := cutSegments(h.Path, r.strip); ok {
-			terms.Prefix, terms.Path = r.strip, rest
-			if rest == "" {
-				terms.Path = "/"
-			}
-		}
-	}
-	return &pass{pool: t.pools[r.service]}, terms, nil
-}
-
-// noRoute says what there is instead.
-func (t *table) noRoute(h *wire.Head) *wire.Problem {
+// noRoute says what there is instead: other methods of the same, or other
+// routes.
+func (t *table) noRoute(h *wire.Head) *wire.Answer {
 	p := problem(404, fmt.Sprintf("no route takes %s %s%s", h.Method, h.Host, h.Path))
+	q := newAsked(h)
+	allow := t.methods(&q)
+	if allow != "" {
+		p = problem(405, p.Detail+"; its methods are "+allow)
+	} else if hosts := t.hosts(); hosts != "" && strings.HasSuffix(q.host, localhost) {
+		p.Detail += "; the services' hosts are " + hosts
+	}
 	for _, r := range t.routes {
 		if len(p.Routes) == maxListed {
 			break
 		}
-		p.Routes = append(p.Routes, r.pattern()+" → "+r.service)
+		if allow == "" || r.takesBut(&q) {
+			p.Routes = append(p.Routes, r.leads())
+		}
 	}
-	return p
+	a := answer(p)
+	if allow != "" {
+		a.Header = []wire.Field{{Name: "Allow", Value: allow}} // RFC 9110 §15.5.6
+	}
+	return a
 }
 
-// edge is the door of one caller's requests to one callee.
-type edge struct{ pool *pool }
+// methods lists those of the routes that take q but for its method.
+func (t *table) methods(q *asked) string {
+	var out []string
+	for _, r := range t.routes {
+		if !r.takesBut(q) {
+			continue
+		}
+		for _, m := range r.methods {
+			if out = append(out, m); m == "GET" {
+				out = append(out, "HEAD")
+			}
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), ", ")
+}
 
-// Enter implements wire.Door.
-func (e edge) Enter(h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
-	return &pass{pool: e.pool}, &wire.Terms{Path: h.Path, Query: h.Query}, nil
+// hosts lists those that services have, a few.
+func (t *table) hosts() string {
+	var out []string
+	for _, r := range t.routes {
+		if r.declared == (stack.Pos{}) && r.host == r.service+localhost && len(out) < maxListed {
+			out = append(out, r.host)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// bind joins the routes with where they lead, and what is done on the way.
+func (t *table) bind(st *stack.Stack, r *observe.Recorder) error {
+	for _, route := range t.routes {
+		p, err := policy.Compile(route.policies, policy.Options{})
+		if err != nil {
+			return fmt.Errorf("%s: %w", route.pattern(), err)
+		}
+		route.policy, route.pool = p, t.pools[route.service]
+		route.series = r.Series(route.pattern(), "", route.service)
+	}
+	for _, text := range st.Gateway.Trust {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("gateway.trust: %w", err)
+		}
+		t.trust = append(t.trust, p)
+	}
+	t.tls = st.Gateway.TLS != nil
+	return nil
 }

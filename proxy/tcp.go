@@ -11,19 +11,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/stack"
 )
-
-// connectTimeout is Envoy's default for a cluster.
-const connectTimeout = 5 * time.Second
 
 // acceptPause keeps a listener that cannot accept, for want of file
 // descriptors, from spinning.
 const acceptPause = 50 * time.Millisecond
 
-// relay carries raw connections from ln to the pool's instances, until ctx
+// relay carries raw connections from ln to the edge's instances, until ctx
 // ends or ln is closed. Connections that are open then are cut off: nothing
 // tells where their protocol could stop.
-func relay(ctx context.Context, ln net.Listener, p *pool, onError func(error)) error {
+func (e edge) relay(ctx context.Context, ln net.Listener) error {
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 	var open errgroup.Group
 	defer open.Wait() //nolint:errcheck // what is run returns none
@@ -33,7 +31,7 @@ func relay(ctx context.Context, ln net.Listener, p *pool, onError func(error)) e
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			onError(fmt.Errorf("accept for %s: %w", p.service, err))
+			e.g.OnError(fmt.Errorf("accept for %s: %w", e.pool.service, err))
 			select {
 			case <-time.After(acceptPause):
 			case <-ctx.Done():
@@ -41,19 +39,41 @@ func relay(ctx context.Context, ln net.Listener, p *pool, onError func(error)) e
 			continue
 		}
 		open.Go(func() error {
-			carry(ctx, client, &pass{pool: p})
+			carry(ctx, client, e.connection(client))
 			return nil
 		})
 	}
 }
 
+// connection is the way of a connection.
+func (e edge) connection(client net.Conn) *pass {
+	h := &wire.Head{Method: "TCP", Header: noFields{}, Proto: "TCP"}
+	if a, ok := client.RemoteAddr().(*net.TCPAddr); ok {
+		h.Client = a.AddrPort().Addr().Unmap()
+	}
+	w := newPass(e.pool, e.g.recorder, e.series, h)
+	w.hash, w.hashed = e.pool.how().hash(h)
+	return w
+}
+
+type noFields struct{}
+
+func (noFields) Get(string) string { return "" }
+
+func (noFields) Has(string, string) bool { return false }
+
 // carry connects one client to an instance. When there is none, the client's
 // connection is reset, so that it cannot take that for an empty answer.
 func carry(ctx context.Context, client net.Conn, w wire.Pass) {
-	defer w.Done(&wire.Outcome{})
+	o := wire.Outcome{Began: time.Now(), Proto: "TCP"}
+	defer func() {
+		o.Total = time.Since(o.Began)
+		w.Done(&o)
+	}()
 	defer client.Close() //nolint:errcheck // nothing is left to be written
 	server, err := connect(ctx, w)
 	if err != nil {
+		o.Err = err
 		if c, ok := client.(*net.TCPConn); ok {
 			_ = c.SetLinger(0)
 		}
@@ -63,20 +83,22 @@ func carry(ctx context.Context, client net.Conn, w wire.Pass) {
 	cut := func() { _ = client.Close(); _ = server.Close() }
 	defer context.AfterFunc(ctx, cut)()
 	var both errgroup.Group
-	for _, way := range [][2]net.Conn{{server, client}, {client, server}} {
-		both.Go(func() error {
-			err := pump(way[0], way[1])
-			if err != nil {
+	for _, way := range []struct {
+		to, from net.Conn
+		bytes    *int64
+	}{{server, client, &o.Received}, {client, server, &o.Sent}} {
+		both.Go(func() (err error) {
+			if *way.bytes, err = pump(way.to, way.from); err != nil {
 				cut()
 			}
 			return err
 		})
 	}
-	_ = both.Wait()
+	o.Err = both.Wait()
 }
 
 func connect(ctx context.Context, w wire.Pass) (net.Conn, error) {
-	d := net.Dialer{Timeout: connectTimeout}
+	d := net.Dialer{Timeout: stack.DefaultConnectTimeout}
 	var failed error
 	for {
 		u, err := w.Next(ctx, failed)
@@ -92,12 +114,12 @@ func connect(ctx context.Context, w wire.Pass) (net.Conn, error) {
 }
 
 // pump copies until from ends, and passes that end on.
-func pump(to, from net.Conn) error {
-	if _, err := io.Copy(to, from); err != nil {
-		return err
+func pump(to, from net.Conn) (n int64, err error) {
+	if n, err = io.Copy(to, from); err != nil {
+		return n, err
 	}
 	if h, ok := to.(interface{ CloseWrite() error }); ok {
-		return h.CloseWrite()
+		return n, h.CloseWrite()
 	}
-	return to.Close()
+	return n, to.Close()
 }

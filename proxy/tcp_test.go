@@ -89,7 +89,7 @@ func TestARelayedConnectionIsInFlight(t *testing.T) {
 	}
 	defer c.Close()
 	pool := w.table.Load().pools["mail"]
-	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].flight.Count() == 1 })
+	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].Active == 1 })
 	w.put("mail-1", target, registry.Draining)
 	drained := make(chan error)
 	go func() { drained <- w.Drain(t.Context(), "mail-1") }()
@@ -112,6 +112,6 @@ func TestAnOpenConnectionDoesNotKeepTheGateway(t *testing.T) {
 	}
 	defer c.Close()
 	pool := w.table.Load().pools["mail"]
-	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].flight.Count() == 1 })
+	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].Active == 1 })
 	w.stop()
 }

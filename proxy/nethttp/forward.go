@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -32,8 +33,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	pass, terms, no := h.door.Enter(&wire.Head{
-		Method: r.Method, Host: r.Host, Path: path(r), Query: r.URL.RawQuery, Header: fields(r.Header), Length: r.ContentLength,
+	pass, terms, no := h.door.Enter(r.Context(), &wire.Head{
+		Method: r.Method, Host: r.Host, Path: path(r), Query: r.URL.RawQuery, Header: fields(r.Header),
+		Client: client(r), Proto: r.Proto, TLS: r.TLS != nil, Length: r.ContentLength,
 	})
 	if no != nil {
 		answer(w, r, no.Problem)
@@ -85,6 +87,15 @@ func (x *exchange) serve(r *http.Request) {
 	x.proxy.ServeHTTP(interim{x.writer, r.ProtoAtLeast(1, 1)}, r)
 }
 
+// client is who the connection comes from.
+func client(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
 // fields implements wire.Header.
 type fields http.Header
 
@@ -125,7 +136,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		u := to.(*upstream)
+		u := x.engine.upstream(to.Addr())
 		r.URL.Host = u.addr
 		t := u.http1
 		if x.grpc {

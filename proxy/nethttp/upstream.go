@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/msctl/msctl/proxy/wire"
 )
 
 // Limits of the connections to an instance.
@@ -29,8 +27,8 @@ type upstream struct {
 	h2c    *http.Transport // for gRPC, which speaks nothing else
 }
 
-// Upstream returns the connections to addr.
-func (e *Engine) Upstream(addr string) wire.Upstream {
+// upstream returns the connections to addr.
+func (e *Engine) upstream(addr string) *upstream {
 	if u, ok := e.upstreams.Load(addr); ok {
 		return u.(*upstream)
 	}

@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
+	"html/template"
 )
 
 // ProblemType is the media type of a Problem (RFC 9457 §6.1).
@@ -37,5 +39,17 @@ func (p *Problem) Document() []byte {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	_ = e.Encode(p) // strings and numbers always encode
+	return b.Bytes()
+}
+
+//go:embed problem.html
+var pageText string
+
+var page = template.Must(template.New("problem").Parse(pageText))
+
+// Page is the problem as a small page for a browser.
+func (p *Problem) Page() []byte {
+	var b bytes.Buffer
+	_ = page.Execute(&b, p) // a buffer takes everything
 	return b.Bytes()
 }

@@ -21,6 +21,7 @@ type Head struct {
 	Query  string // as received, without its question mark
 	Header Header
 	Client netip.Addr // of the connection
+	Proto  string     // "HTTP/1.1"
 	TLS    bool       // it came encrypted
 	Length int64      // of the body, -1 when that is not known before its end
 }
@@ -37,8 +38,9 @@ type Header interface {
 type Door interface {
 	// Enter says where a request goes, and how it has to change on its way. An
 	// Answer is for a request that goes nowhere; otherwise Done must be called
-	// on the Pass. The Terms are the Pass's, until it is done.
-	Enter(h *Head) (Pass, *Terms, *Answer)
+	// on the Pass. The Terms are the Pass's, until it is done. It may change
+	// who the client is, and waits for ctx where a policy has to.
+	Enter(ctx context.Context, h *Head) (Pass, *Terms, *Answer)
 }
 
 // Terms is how a request is to be carried. They stay as they are until Done.
@@ -57,6 +59,7 @@ type Terms struct {
 	Request     *Rules   // nil changes nothing
 	Response    *Rules   // nil changes nothing
 	Late        []Field  // set in the response as well, for this request alone
+	LateRequest []Field  // set in the request as well, for it alone
 	Compress    []string // codings that the response may have, the best first
 }
 
@@ -68,6 +71,16 @@ type Field struct{ Name, Value string }
 type Rules struct {
 	Remove []string
 	Add    []Field
+}
+
+// Size is at least how many bytes the rules add to a head.
+func (r *Rules) Size() (n int) {
+	if r != nil {
+		for _, f := range r.Add {
+			n += len(f.Name) + len(f.Value) + len(": \r\n")
+		}
+	}
+	return n
 }
 
 // Answer is what the gateway itself answers.
@@ -102,7 +115,8 @@ type Pass interface {
 	// or timed out: err is ErrTimeout then.
 	Broke(err error) *Problem
 	// Done ends the pass: the request is no longer in flight. Neither the
-	// pass nor its terms may be used after it.
+	// pass nor its terms may be used after it. A nil Outcome says that the
+	// request goes on elsewhere, and has not ended.
 	Done(o *Outcome)
 }
 
@@ -114,7 +128,7 @@ type Outcome struct {
 	Began     time.Time
 	FirstByte time.Duration // from Began until the response's head was there; 0 never
 	Total     time.Duration // from Began
-	Proto     string        // that the client speaks: "HTTP/1.1"
+	Proto     string        // that the client speaks
 	Err       error         // that ended it early; nil otherwise
 }
 

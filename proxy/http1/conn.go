@@ -1,0 +1,151 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// bufferSize bounds a head, and what is read and written at once.
+const bufferSize = 32 << 10
+
+type buffer [bufferSize]byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// conn is one connection and the bytes that were read of it but not used. It
+// holds a buffer only while there are such bytes, so that an idle connection
+// costs none.
+type conn struct {
+	net.Conn
+	tcp *net.TCPConn    // beneath; nil if it is something else
+	raw syscall.RawConn // for the fast path of Linux; nil without
+	fd  int
+
+	buf  *buffer
+	r, w int // buf[r:w] is unread
+
+	expire atomic.Int64 // when reading is cut off, on the engine's clock; 0 never
+
+	// Of the fast path. One goroutine may read while another writes.
+	reading, writing func(uintptr) bool // made once
+	question         []byte             // to be written before reading
+	readErr          error
+	out              []byte // to be written
+	writeErr         error
+
+	since int64 // when it became idle, on the engine's clock
+}
+
+func newConn(c net.Conn) *conn {
+	k := &conn{Conn: c}
+	k.tcp, _ = c.(*net.TCPConn)
+	k.prepare()
+	return k
+}
+
+// unread is what was read and not used yet.
+func (c *conn) unread() []byte {
+	if c.buf == nil {
+		return nil
+	}
+	return c.buf[c.r:c.w]
+}
+
+// used takes n bytes off the unread ones.
+func (c *conn) used(n int) {
+	c.r += n
+	if c.r == c.w {
+		c.release()
+	}
+}
+
+// release gives an empty buffer back.
+func (c *conn) release() {
+	if c.buf != nil && c.r == c.w {
+		buffers.Put(c.buf)
+		c.buf, c.r, c.w = nil, 0, 0
+	}
+}
+
+// room makes room behind the unread bytes; false when they fill the buffer.
+func (c *conn) room() bool {
+	if c.buf == nil {
+		c.buf = buffers.Get().(*buffer)
+		return true
+	}
+	if c.w < bufferSize {
+		return true
+	}
+	if c.r == 0 {
+		return false
+	}
+	c.w = copy(c.buf[:], c.buf[c.r:c.w])
+	c.r = 0
+	return true
+}
+
+var errFull = errors.New("the buffer is full")
+
+// fill waits for more bytes. An error is io.EOF at a clean end.
+func (c *conn) fill() error {
+	if c.raw != nil {
+		return c.fillRaw()
+	}
+	if !c.room() {
+		return errFull
+	}
+	n, err := c.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	c.release()
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// write writes all of p.
+func (c *conn) write(p []byte) error {
+	if c.raw != nil {
+		return c.writeRaw(p)
+	}
+	_, err := c.Write(p)
+	return err
+}
+
+// ask writes all of p and waits for the first bytes of what is said to it.
+func (c *conn) ask(p []byte) error {
+	if c.raw != nil {
+		return c.askRaw(p)
+	}
+	if err := c.write(p); err != nil {
+		return err
+	}
+	return c.fill()
+}
+
+// write2 writes a, then b.
+func (c *conn) write2(a, b []byte) error {
+	if len(b) == 0 {
+		return c.write(a)
+	}
+	if cap(a)-len(a) >= len(b) {
+		return c.write(append(a, b...))
+	}
+	v := net.Buffers{a, b}
+	_, err := v.WriteTo(c.Conn)
+	return err
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// cut wakes whoever reads of c or writes to it, with an error.
+func (c *conn) cut() { _ = c.SetDeadline(past) }

@@ -1,0 +1,192 @@
+package http1
+
+import (
+	"net/http"
+
+	"github.com/msctl/msctl/proxy/wire"
+)
+
+// spare is the room that the fields of the gateway itself take in a head.
+const spare = 512
+
+// makeRequest makes the head of the request that is sent of the one that was
+// received.
+func (x *exchange) makeRequest() *fault {
+	h, t := &x.head, x.terms
+	if len(h.bytes)+len(t.Path)+len(t.Query)+len(t.Prefix)+2*len(h.host)+len(x.told)+t.Request.Size()+spare > bufferSize {
+		return tooLarge
+	}
+	b := append(x.out[:0], h.method...)
+	b = append(b, ' ')
+	b = append(b, t.Path...)
+	if t.Query != "" || h.query != nil { // a bare question mark stays
+		b = append(b, '?')
+		b = append(b, t.Query...)
+	}
+	b = append(b, " HTTP/1.1\r\n"...)
+	if h.host == nil {
+		b = append(b, "Host: localhost\r\n"...) // HTTP/1.0 need not have one, 1.1 must
+	}
+	b = x.copyFields(b, t.Request, t.Trusted, false)
+	b = append(b, x.told...)
+	b = append(b, h.host...)
+	b = append(b, x.toldEnd...)
+	if !t.Trusted || h.Get("X-Forwarded-Host") == "" {
+		b = append(b, "X-Forwarded-Host: "...)
+		b = append(b, h.host...)
+		b = append(b, '\r', '\n')
+	}
+	if t.Prefix != "" {
+		b = append(b, "X-Forwarded-Prefix: "...)
+		b = append(b, t.Prefix...)
+		b = append(b, '\r', '\n')
+	}
+	if t.Traceparent[0] != 0 {
+		b = append(b, "Traceparent: "...)
+		b = append(b, t.Traceparent[:]...)
+		b = append(b, '\r', '\n')
+		if t.Outside && !h.requestID {
+			b = append(b, "X-Request-Id: "...)
+			b = append(b, t.Traceparent[3:35]...) // the trace's
+			b = append(b, '\r', '\n')
+		}
+	}
+	b = appendRules(b, t.Request)
+	if h.trailers {
+		b = append(b, "TE: trailers\r\n"...)
+	}
+	x.upgrade = ""
+	if len(h.upgrade) > 0 && h.length == 0 && !h.old && !equalFold(h.upgrade, "h2c") {
+		// HTTP/2 by upgrade would end here, not at the instance, and is gone
+		// from the standard (RFC 9113 §3.1).
+		x.upgrade = string(h.upgrade)
+		b = append(b, "Connection: Upgrade\r\nUpgrade: "...)
+		b = append(b, h.upgrade...)
+		b = append(b, '\r', '\n')
+	}
+	x.sent = append(b, '\r', '\n')
+	return nil
+}
+
+// copyFields copies the fields that go on. reframed: the body's framing is
+// changed.
+func (x *exchange) copyFields(to []byte, rules *wire.Rules, trusted, reframed bool) []byte {
+	h := &x.head
+	if h.n == 0 {
+		return to
+	}
+	from := h.fields[0].start
+	for i := range h.n {
+		f := &h.fields[i]
+		goes := f.fate == keep || f.fate == told && trusted || f.fate == framed && !reframed
+		if goes && rules != nil && removes(rules, h.name(f)) {
+			goes = false
+		}
+		if goes {
+			continue
+		}
+		to = append(to, h.bytes[from:f.start]...)
+		from = h.after(i)
+	}
+	return append(to, h.bytes[from:h.after(h.n-1)]...)
+}
+
+// after is where what follows field i begins.
+func (h *head) after(i int) uint16 {
+	if i+1 < h.n {
+		return h.fields[i+1].start
+	}
+	return uint16(len(h.bytes) - 2)
+}
+
+func removes(r *wire.Rules, name []byte) bool {
+	for _, n := range r.Remove {
+		if len(n) == len(name) && sameName(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+func appendRules(to []byte, r *wire.Rules) []byte {
+	if r == nil {
+		return to
+	}
+	for i := range r.Add {
+		to = appendField(to, &r.Add[i])
+	}
+	return to
+}
+
+func appendField(to []byte, f *wire.Field) []byte {
+	to = append(to, f.Name...)
+	to = append(to, ':', ' ')
+	to = append(to, f.Value...)
+	return append(to, '\r', '\n')
+}
+
+// reframing is how a response's body is framed for the client.
+type reframing uint8
+
+const (
+	asItIs    reframing = iota
+	unchunked           // to a client of HTTP/1.0
+	rechunked           // it ended with its connection
+)
+
+// reframe decides that.
+func (x *exchange) reframe() reframing {
+	switch {
+	case x.head.length == chunked && x.old:
+		x.last = true
+		return unchunked
+	case x.head.length == untilClose && x.old:
+		x.last = true
+	case x.head.length == untilClose:
+		return rechunked
+	}
+	return asItIs
+}
+
+// makeResponse makes the head that the client gets of the instance's.
+func (x *exchange) makeResponse(mode reframing) []byte {
+	h, t := &x.head, x.terms
+	b := append(x.out[:0], "HTTP/1.1"...)
+	b = append(b, h.bytes[len("HTTP/1.1"):h.fieldsFrom()]...)
+	b = x.copyFields(b, t.Response, true, mode != asItIs)
+	b = appendRules(b, t.Response)
+	for i := range t.Late {
+		b = appendField(b, &t.Late[i])
+	}
+	if mode == rechunked {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return x.endHead(b)
+}
+
+// fieldsFrom is where the fields begin.
+func (h *head) fieldsFrom() int {
+	if h.n > 0 {
+		return int(h.fields[0].start)
+	}
+	return len(h.bytes) - 2
+}
+
+// endHead writes what becomes of the connection, and the empty line.
+func (x *exchange) endHead(b []byte) []byte {
+	switch {
+	case x.last || x.server.ending.Load() || !x.request.over && !x.uploading:
+		x.last = true
+		b = append(b, "Connection: close\r\n"...)
+	case x.old:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	return append(b, '\r', '\n')
+}
+
+// problem is a fault as it is told.
+func (f *fault) problem() *wire.Problem {
+	return &wire.Problem{Status: f.status, Title: http.StatusText(f.status), Detail: f.detail}
+}
+
+func (f *fault) answer() *wire.Answer { return &wire.Answer{Status: f.status, Problem: f.problem()} }
