@@ -49,17 +49,24 @@ type Terms struct {
 	Query   string        // without its question mark
 	Prefix  string        // taken off the path; "" none
 	Timeout time.Duration // until the response is complete, upgrades excepted; 0 none
-	MaxBody int64         // bytes of the request's body; 0 no limit
-	Outside bool          // it came through the front door, not from a service of the stack
-	Trusted bool          // what it says of who is behind it is believed, and added to
-	H2C     bool          // the service speaks HTTP/2 only
+	// TryTimeout is how long one attempt may take until the response's head is
+	// there; 0 without end. The error of Again and Broke is ErrTimeout then.
+	TryTimeout time.Duration
+	MaxBody    int64 // bytes of the request's body; 0 no limit
+	Outside    bool  // it came through the front door, not from a service of the stack
+	Trusted    bool  // what it says of who is behind it is believed, and added to
+	H2C        bool  // the service speaks HTTP/2 only
 	// Traceparent is the request's traceparent field (W3C Trace Context), with
 	// the gateway's span as the parent.
 	Traceparent [55]byte
-	Request     *Rules   // nil changes nothing
-	Response    *Rules   // nil changes nothing
-	Late        []Field  // set in the response as well, for this request alone
-	LateRequest []Field  // set in the request as well, for it alone
+	NewTrace    bool   // it begins with the gateway: a tracestate received belongs to none (§3.3)
+	Request     *Rules // nil changes nothing
+	Response    *Rules // nil changes nothing
+	// Late are set in the response, for this request alone, in place of the
+	// fields of these names; in the gateway's own answer to it as well.
+	Late []Field
+	// LateRequest are set in the request in the same way.
+	LateRequest []Field
 	Compress    []string // codings that the response may have, the best first
 }
 
