@@ -10,7 +10,7 @@ import (
 // refuse answers a head that cannot be understood. What follows it cannot be
 // either.
 func (c *client) refuse(f *fault) {
-	_ = c.write(appendAnswer(nil, f.answer(), false, false, "close"))
+	_ = c.write(appendAnswer(nil, f.answer(), nil, false, false, "close"))
 	c.linger()
 }
 
@@ -28,7 +28,11 @@ func (x *exchange) answer(a *wire.Answer) (more bool) {
 	}
 	x.answered = true
 	x.outcome.Status = a.Status
-	b := appendAnswer(x.out[:0], a, x.bodiless, x.html, connection)
+	var late []wire.Field
+	if x.terms != nil {
+		late = x.terms.Late
+	}
+	b := appendAnswer(x.out[:0], a, late, x.bodiless, x.html, connection)
 	x.response.count = int64(len(b))
 	if x.write(b) != nil {
 		return false
@@ -50,16 +54,15 @@ func (x *exchange) skip() {
 	}
 }
 
-// appendAnswer writes an answer.
-func appendAnswer(b []byte, a *wire.Answer, bodiless, html bool, connection string) []byte {
+// appendAnswer writes an answer, late the fields that the route has it say.
+func appendAnswer(b []byte, a *wire.Answer, late []wire.Field, bodiless, html bool, connection string) []byte {
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(a.Status), 10)
 	b = append(b, ' ')
 	b = append(b, http.StatusText(a.Status)...)
 	b = append(b, '\r', '\n')
-	for i := range a.Header {
-		b = appendField(b, &a.Header[i])
-	}
+	b = appendFields(b, a.Header)
+	b = appendFields(b, late)
 	var body []byte
 	if a.Problem != nil {
 		kind := wire.ProblemType

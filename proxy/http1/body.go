@@ -146,7 +146,7 @@ func (b *body) next() ([]byte, error) {
 // before each wait.
 func (b *body) copy(to *conn, each func()) error {
 	for !b.over {
-		if b.left >= spliceFrom && b.from.tcp != nil && to.tcp != nil && len(b.from.unread()) == 0 {
+		if b.left >= spliceFrom && b.from.raw != nil && to.raw != nil && len(b.from.unread()) == 0 {
 			if err := b.splice(to, each); err != nil {
 				return err
 			}
@@ -172,8 +172,10 @@ func (b *body) splice(to *conn, each func()) error {
 	for b.left > 0 {
 		each()
 		part := min(b.left, spliceAt)
+		to.stalls()
 		b.span = io.LimitedReader{R: b.from.tcp, N: part}
 		n, err := to.tcp.ReadFrom(&b.span)
+		to.moved()
 		b.left -= n
 		b.count += n
 		if err != nil {

@@ -44,7 +44,7 @@ type client struct {
 
 func newClient(ctx context.Context, s *server, n net.Conn) *client {
 	c := &client{server: s, uploaded: make(chan struct{}, 1)}
-	c.Conn = n
+	c.Conn, c.socket, c.clock = n, n, &s.clock
 	c.tcp, _ = n.(*net.TCPConn)
 	c.prepare()
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
@@ -131,7 +131,15 @@ func (c *client) stop() {
 func (c *client) look(now int64) (busy bool) {
 	if at := c.expire.Load(); at != 0 && now > at {
 		c.expire.Store(0)
-		_ = c.SetReadDeadline(past)
+		_ = c.socket.SetReadDeadline(past)
+	}
+	if at := c.stall.Load(); at != 0 && now > at {
+		if writable(c.socket) { // it is the instance that is waited for
+			c.stalls()
+		} else {
+			c.abort(errStalled)
+			c.cut()
+		}
 	}
 	since := c.busy.Load()
 	if since == 0 {
@@ -140,17 +148,19 @@ func (c *client) look(now int64) (busy bool) {
 	// The longer it takes, the less often: the first time after a tick.
 	if from := max(since, c.looked); now-from >= min(int64(tick)+(now-since)/4, int64(slowTick)) {
 		c.looked = now
-		if left(c.Conn) {
+		if left(c.socket) {
 			c.abort(wire.ErrClientGone)
 		}
 	}
 	return true
 }
 
+var errStalled = errors.New("the client does not read its response")
+
 // cutIdle ends the connection if no request is under way.
 func (c *client) cutIdle() {
 	if c.busy.Load() == 0 {
-		_ = c.SetReadDeadline(past)
+		_ = c.socket.SetReadDeadline(past)
 	}
 }
 

@@ -22,27 +22,32 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // costs none.
 type conn struct {
 	net.Conn
-	tcp *net.TCPConn    // beneath; nil if it is something else
-	raw syscall.RawConn // for the fast path of Linux; nil without
-	fd  int
+	socket net.Conn        // beneath TLS, or Conn itself; others than its user may cut it
+	tcp    *net.TCPConn    // Conn; nil if it is something else
+	raw    syscall.RawConn // for the fast path of Linux; nil without
+	fd     int
 
 	buf  *buffer
 	r, w int // buf[r:w] is unread
 
 	expire atomic.Int64 // when reading is cut off, on the engine's clock; 0 never
+	stall  atomic.Int64 // when writing is, for want of progress; 0 never
+	clock  *clock       // of a client's connection; nil on one whose writes may take as long as they do
 
 	// Of the fast path. One goroutine may read while another writes.
 	reading, writing func(uintptr) bool // made once
 	question         []byte             // to be written before reading
 	readErr          error
 	out              []byte // to be written
+	pair             [2][]byte
+	both             net.Buffers // pair, for writing at once
 	writeErr         error
 
 	since int64 // when it became idle, on the engine's clock
 }
 
 func newConn(c net.Conn) *conn {
-	k := &conn{Conn: c}
+	k := &conn{Conn: c, socket: c}
 	k.tcp, _ = c.(*net.TCPConn)
 	k.prepare()
 	return k
@@ -116,8 +121,23 @@ func (c *conn) write(p []byte) error {
 	if c.raw != nil {
 		return c.writeRaw(p)
 	}
+	c.stalls()
 	_, err := c.Write(p)
+	c.moved()
 	return err
+}
+
+// stalls begins a wait for the other side to read; moved ends it.
+func (c *conn) stalls() {
+	if c.clock != nil {
+		c.stall.Store(c.clock.in(writeTimeout))
+	}
+}
+
+func (c *conn) moved() {
+	if c.clock != nil && c.stall.Load() != 0 {
+		c.stall.Store(0)
+	}
 }
 
 // ask writes all of p and waits for the first bytes of what is said to it.
@@ -139,8 +159,12 @@ func (c *conn) write2(a, b []byte) error {
 	if cap(a)-len(a) >= len(b) {
 		return c.write(append(a, b...))
 	}
-	v := net.Buffers{a, b}
-	_, err := v.WriteTo(c.Conn)
+	c.pair = [2][]byte{a, b}
+	c.both = c.pair[:]
+	c.stalls()
+	_, err := c.both.WriteTo(c.Conn)
+	c.moved()
+	c.pair = [2][]byte{}
 	return err
 }
 
@@ -148,4 +172,4 @@ func (c *conn) write2(a, b []byte) error {
 var past = time.Unix(1, 0)
 
 // cut wakes whoever reads of c or writes to it, with an error.
-func (c *conn) cut() { _ = c.SetDeadline(past) }
+func (c *conn) cut() { _ = c.socket.SetDeadline(past) }

@@ -89,6 +89,7 @@ func (c *conn) tryWrite(uintptr) bool {
 		n, e := sysWrite(c.fd, c.out)
 		switch {
 		case e == syscall.EAGAIN:
+			c.stalls()
 			return false
 		case e != 0:
 			c.writeErr = os.NewSyscallError("write", e)
@@ -96,6 +97,7 @@ func (c *conn) tryWrite(uintptr) bool {
 		}
 		c.out = c.out[n:]
 	}
+	c.moved()
 	return true
 }
 
@@ -157,19 +159,34 @@ func (c *conn) alive() bool {
 
 // left reports whether the other side of c has closed its end, at least for
 // writing. Bytes may still be unread.
-func left(c net.Conn) (gone bool) {
+func left(c net.Conn) bool {
+	const closed = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
+	events, err := poll(c, unix.POLLRDHUP)
+	return err != nil || events&closed != 0
+}
+
+// writable reports whether c takes more bytes just now.
+func writable(c net.Conn) bool {
+	events, err := poll(c, unix.POLLOUT)
+	return err == nil && events&unix.POLLOUT != 0
+}
+
+// poll is which of the events c has, without waiting; none on what is no
+// socket.
+func poll(c net.Conn, events int16) (got int16, err error) {
 	s, ok := c.(syscall.Conn)
 	if !ok {
-		return false
+		return 0, nil
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
-		return true
+		return 0, err
 	}
 	err = raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		n, err := unix.Poll(p, 0)
-		gone = err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		if n, err := unix.Poll(p, 0); err == nil && n > 0 {
+			got = p[0].Revents
+		}
 	})
-	return gone || err != nil
+	return got, err
 }

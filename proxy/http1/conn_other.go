@@ -14,3 +14,6 @@ func (c *conn) alive() bool           { return true }
 
 // left: a client's leaving shows when the response is written.
 func left(net.Conn) bool { return false }
+
+// writable: only the kernel's splicing needs to know, which is Linux's.
+func writable(net.Conn) bool { return false }

@@ -24,6 +24,7 @@ const (
 	headTimeout      = 10 * time.Second // from a head's first byte to its last
 	idleTimeout      = 75 * time.Second // nginx's keepalive_timeout
 	bodyTimeout      = 60 * time.Second // between two reads of a body; nginx's client_body_timeout
+	writeTimeout     = 60 * time.Second // between two writes to a client that does not read; nginx's send_timeout
 	handshakeTimeout = 10 * time.Second
 	lingerTimeout    = 2 * time.Second // for a client to see a response to a body that was not read
 	lingerBytes      = 1 << 20

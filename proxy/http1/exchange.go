@@ -33,7 +33,9 @@ type exchange struct {
 	safe     bool   // may be repeated (RFC 9110 §9.2.2)
 	whole    bool   // all of it is in sent
 	upgrade  string // the protocol asked for; "" none
-	accepts  string // codings of the response; kept when it may be compressed
+	accepts  []byte // Accept-Encoding, when the response may be compressed
+	coding   string // that it gets; "" none
+	varies   bool   // with what the client accepts
 
 	request, response body
 	uploading         bool
@@ -68,7 +70,7 @@ func (c *client) exchange(n int) (more bool) {
 func (x *exchange) release() {
 	x.client, x.out, x.sent, x.pass, x.terms = nil, nil, nil, nil, nil
 	x.view = wire.Head{}
-	x.upgrade, x.accepts = "", ""
+	x.upgrade, x.coding, x.varies, x.accepts = "", "", false, x.accepts[:0]
 	x.request.from, x.response.from = nil, nil
 	x.uploading, x.uploadErr, x.answered = false, nil, false
 	x.outcome = wire.Outcome{}
@@ -107,6 +109,9 @@ func (x *exchange) carry(n int) (more bool) {
 		return false
 	}
 	x.request.limit = terms.MaxBody
+	if len(terms.Compress) > 0 {
+		x.accepts = append(x.accepts, h.Get("Accept-Encoding")...)
+	}
 	if f := x.makeRequest(); f != nil {
 		x.used(n)
 		x.finish(f)
@@ -220,7 +225,7 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 			_ = c.Close()
 			return 0, err
 		}
-		n, err = x.ask(c)
+		n, err = x.try(c)
 		if err == nil {
 			if x.head.status < 500 || !repeat || !x.pass.Again(x.ctx, x.head.status, nil) {
 				return n, nil
@@ -231,7 +236,7 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 		switch {
 		case errors.Is(err, errAgain), !repeat, x.aborted() != nil:
 			return 0, err
-		case idle && errors.Is(err, errUnanswered):
+		case idle && errors.As(err, new(*unanswered)):
 			continue
 		case x.pass.Again(x.ctx, 0, err):
 			return 0, errAgain
@@ -249,8 +254,39 @@ func (x *exchange) drop(c *conn) {
 	_ = c.Close()
 }
 
-// errUnanswered is a connection that ended before the response began.
-var errUnanswered = errors.New("the connection was closed without an answer")
+// unanswered is a connection that ended before the response began.
+type unanswered struct{ error }
+
+func (u *unanswered) Error() string {
+	if errors.Is(u.error, io.EOF) {
+		return "it closed the connection without an answer"
+	}
+	return u.error.Error()
+}
+
+func (u *unanswered) Unwrap() error { return u.error }
+
+var errHalfAnswered = errors.New("it closed the connection in the middle of its response's head")
+
+// try is ask within the time that an attempt has.
+func (x *exchange) try(c *conn) (n int, err error) {
+	if x.terms.TryTimeout == 0 {
+		return x.ask(c)
+	}
+	const answered, late = 1, 2
+	var end atomic.Int32
+	timer := time.AfterFunc(x.terms.TryTimeout, func() {
+		if end.CompareAndSwap(0, late) {
+			c.cut()
+		}
+	})
+	defer timer.Stop()
+	n, err = x.ask(c)
+	if !end.CompareAndSwap(0, answered) {
+		return 0, wire.ErrTimeout
+	}
+	return n, err
+}
 
 // ask sends the request on c and reads heads until one is final.
 func (x *exchange) ask(c *conn) (n int, err error) {
@@ -266,8 +302,11 @@ func (x *exchange) ask(c *conn) (n int, err error) {
 			n, err = responseHead(c)
 		}
 		if err != nil {
-			if len(c.unread()) == 0 {
-				return 0, errors.Join(errUnanswered, err)
+			switch {
+			case len(c.unread()) == 0:
+				return 0, &unanswered{err}
+			case errors.Is(err, io.EOF):
+				return 0, errHalfAnswered
 			}
 			return 0, err
 		}
@@ -321,10 +360,16 @@ func (x *exchange) stopUpload() {
 		return
 	}
 	x.uploading = false
+	select {
+	case <-x.uploaded:
+		return
+	default:
+	}
 	x.stopping.Store(true)
 	_ = x.SetReadDeadline(past)
 	<-x.uploaded
 	x.stopping.Store(false)
+	_ = x.SetReadDeadline(time.Time{})
 }
 
 // fail answers a request that got no response, and returns why.
@@ -380,10 +425,10 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 	err = x.relay(head, mode)
 	if err != nil {
 		x.drop(c)
-		if x.uploadErr != nil {
-			err = x.uploadErr
+		if !x.answered {
+			return false, x.fail(err)
 		}
-		return false, err
+		return false, x.halted(err)
 	}
 	if x.uploading {
 		// A response that came before the body's end leaves both connections
@@ -405,21 +450,36 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 	return !x.last, nil
 }
 
+// halted is why a response ended before its end.
+func (x *exchange) halted(err error) error {
+	switch {
+	case x.aborted() != nil:
+		return err // finish knows
+	case x.uploadErr != nil:
+		return x.uploadErr
+	case errors.As(err, new(*writeError)):
+		return wire.ErrClientGone
+	}
+	return x.pass.Broke(err) // too late to be an answer
+}
+
 // relay passes the response's body on, its first bytes together with the head.
 func (x *exchange) relay(head []byte, mode reframing) error {
 	b := &x.response
-	b.plain = mode == unchunked
+	b.plain = mode == unchunked || mode == compressed
+	switch mode {
+	case rechunked:
+		return x.rechunk(head)
+	case compressed:
+		return x.compress(head)
+	}
 	p, f := b.there()
 	if f != nil {
-		return f
-	}
-	if mode == rechunked {
-		return x.rechunk(head)
+		return &answerError{f}
 	}
 	x.answered = true
-	err := x.write2(head, p)
-	if err != nil {
-		return err
+	if err := x.write2(head, p); err != nil {
+		return &writeError{err}
 	}
 	b.from.used(len(p))
 	return b.copy(&x.conn, idle)
@@ -432,19 +492,21 @@ func idle() {}
 // that the client's connection can outlive it.
 func (x *exchange) rechunk(head []byte) error {
 	b := &x.response
-	b.count = 0
 	for {
 		p, err := b.next()
 		if errors.Is(err, io.EOF) {
 			x.answered = true
-			return x.write(append(head, "0\r\n\r\n"...))
+			if err := x.write(append(head, "0\r\n\r\n"...)); err != nil {
+				return &writeError{err}
+			}
+			return nil
 		} else if err != nil {
 			return err
 		}
 		head = appendChunk(head, len(p))
 		x.answered = true
 		if err := x.write2(head, p); err != nil {
-			return err
+			return &writeError{err}
 		}
 		b.from.used(len(p))
 		head = append(x.out[:0], "\r\n"...)

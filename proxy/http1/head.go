@@ -56,7 +56,8 @@ const (
 	keep   = iota
 	drop   // it is for this connection only (RFC 9110 §7.6.1), or the gateway says it anew
 	told   // it tells who is behind a proxy
-	traced // the trace context
+	traced // the trace, which the gateway says anew
+	stated // what others keep in it
 	framed // Content-Length or Transfer-Encoding
 )
 
@@ -227,6 +228,7 @@ const (
 	isUpgrade
 	isConnection
 	isTrace
+	isTraceState
 	isRequestID
 	isLength
 	isCoding
@@ -247,6 +249,7 @@ var known = func() (t [20][]knownField) {
 	add(isUpgrade, false, "upgrade")
 	add(isConnection, false, "connection")
 	add(isTrace, true, "traceparent")
+	add(isTraceState, true, "tracestate")
 	add(isRequestID, true, "x-request-id")
 	add(isLength, false, "content-length")
 	add(isCoding, false, "transfer-encoding")
@@ -384,6 +387,8 @@ func (h *head) heed(f *field, s special, said *framing) *fault {
 		h.connection(v)
 	case isTrace:
 		f.fate = traced
+	case isTraceState:
+		f.fate = stated
 	case isRequestID:
 		h.requestID = true
 	case isLength:

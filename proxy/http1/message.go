@@ -13,7 +13,7 @@ const spare = 512
 // received.
 func (x *exchange) makeRequest() *fault {
 	h, t := &x.head, x.terms
-	if len(h.bytes)+len(t.Path)+len(t.Query)+len(t.Prefix)+2*len(h.host)+len(x.told)+t.Request.Size()+spare > bufferSize {
+	if len(h.bytes)+len(t.Path)+len(t.Query)+len(t.Prefix)+2*len(h.host)+len(x.told)+t.Request.Size()+sizeOf(t.LateRequest)+spare > bufferSize {
 		return tooLarge
 	}
 	b := append(x.out[:0], h.method...)
@@ -27,7 +27,7 @@ func (x *exchange) makeRequest() *fault {
 	if h.host == nil {
 		b = append(b, "Host: localhost\r\n"...) // HTTP/1.0 need not have one, 1.1 must
 	}
-	b = x.copyFields(b, t.Request, t.Trusted, false)
+	b = x.copyFields(b, t.Request, t.LateRequest, asItIs)
 	b = append(b, x.told...)
 	b = append(b, h.host...)
 	b = append(b, x.toldEnd...)
@@ -52,6 +52,7 @@ func (x *exchange) makeRequest() *fault {
 		}
 	}
 	b = appendRules(b, t.Request)
+	b = appendFields(b, t.LateRequest)
 	if h.trailers {
 		b = append(b, "TE: trailers\r\n"...)
 	}
@@ -68,23 +69,25 @@ func (x *exchange) makeRequest() *fault {
 	return nil
 }
 
-// copyFields copies the fields that go on. reframed: the body's framing is
-// changed.
-func (x *exchange) copyFields(to []byte, rules *wire.Rules, trusted, reframed bool) []byte {
+func sizeOf(fields []wire.Field) (n int) {
+	for i := range fields {
+		n += len(fields[i].Name) + len(fields[i].Value) + len(": \r\n")
+	}
+	return n
+}
+
+// copyFields copies the fields that go on, those that late sets anew excepted.
+func (x *exchange) copyFields(to []byte, rules *wire.Rules, late []wire.Field, mode reframing) []byte {
 	h := &x.head
 	if h.n == 0 {
 		return to
 	}
 	from := h.fields[0].start
 	for i := range h.n {
-		f := &h.fields[i]
-		goes := f.fate == keep || f.fate == told && trusted || f.fate == framed && !reframed
-		if goes && rules != nil && removes(rules, h.name(f)) {
-			goes = false
-		}
-		if goes {
+		if f := &h.fields[i]; x.goes(f, mode) && !removes(rules, h.name(f)) && !names(late, h.name(f)) {
 			continue
 		}
+		f := &h.fields[i]
 		to = append(to, h.bytes[from:f.start]...)
 		from = h.after(i)
 	}
@@ -99,7 +102,34 @@ func (h *head) after(i int) uint16 {
 	return uint16(len(h.bytes) - 2)
 }
 
+// goes reports whether the engine itself lets a field go on.
+func (x *exchange) goes(f *field, mode reframing) bool {
+	switch f.fate {
+	case keep:
+		return mode != compressed || !recoded(x.head.name(f))
+	case told:
+		return x.terms.Trusted
+	case stated:
+		return !x.terms.NewTrace
+	case framed:
+		return mode == asItIs
+	}
+	return false
+}
+
+func names(fields []wire.Field, name []byte) bool {
+	for i := range fields {
+		if n := fields[i].Name; len(n) == len(name) && sameName(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
 func removes(r *wire.Rules, name []byte) bool {
+	if r == nil {
+		return false
+	}
 	for _, n := range r.Remove {
 		if len(n) == len(name) && sameName(name, n) {
 			return true
@@ -112,8 +142,12 @@ func appendRules(to []byte, r *wire.Rules) []byte {
 	if r == nil {
 		return to
 	}
-	for i := range r.Add {
-		to = appendField(to, &r.Add[i])
+	return appendFields(to, r.Add)
+}
+
+func appendFields(to []byte, fields []wire.Field) []byte {
+	for i := range fields {
+		to = appendField(to, &fields[i])
 	}
 	return to
 }
@@ -129,14 +163,17 @@ func appendField(to []byte, f *wire.Field) []byte {
 type reframing uint8
 
 const (
-	asItIs    reframing = iota
-	unchunked           // to a client of HTTP/1.0
-	rechunked           // it ended with its connection
+	asItIs     reframing = iota
+	unchunked            // to a client of HTTP/1.0
+	rechunked            // it ended with its connection
+	compressed           // in another content coding, as chunks
 )
 
 // reframe decides that.
 func (x *exchange) reframe() reframing {
 	switch {
+	case x.compresses():
+		return compressed
 	case x.head.length == chunked && x.old:
 		x.last = true
 		return unchunked
@@ -153,12 +190,17 @@ func (x *exchange) makeResponse(mode reframing) []byte {
 	h, t := &x.head, x.terms
 	b := append(x.out[:0], "HTTP/1.1"...)
 	b = append(b, h.bytes[len("HTTP/1.1"):h.fieldsFrom()]...)
-	b = x.copyFields(b, t.Response, true, mode != asItIs)
+	b = x.copyFields(b, t.Response, t.Late, mode)
 	b = appendRules(b, t.Response)
-	for i := range t.Late {
-		b = appendField(b, &t.Late[i])
+	b = appendFields(b, t.Late)
+	if x.varies {
+		b = append(b, "Vary: Accept-Encoding\r\n"...)
 	}
-	if mode == rechunked {
+	switch mode {
+	case compressed:
+		b = x.appendCoding(b)
+		fallthrough
+	case rechunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	return x.endHead(b)

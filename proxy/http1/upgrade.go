@@ -20,8 +20,9 @@ func (x *exchange) switched(c *conn, n int) error {
 	b := append(x.out[:0], "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "...)
 	b = append(b, h.upgrade...)
 	b = append(b, '\r', '\n')
-	b = x.copyFields(b, x.terms.Response, true, true)
+	b = x.copyFields(b, x.terms.Response, x.terms.Late, unchunked)
 	b = appendRules(b, x.terms.Response)
+	b = appendFields(b, x.terms.Late)
 	b = append(b, '\r', '\n')
 	c.used(n)
 	x.answered, x.last = true, true
@@ -63,7 +64,7 @@ func (x *exchange) switched(c *conn, n int) error {
 
 func (x *exchange) cutBoth(c *conn) {
 	c.cut()
-	_ = x.SetDeadline(past)
+	x.cut()
 }
 
 // pump copies until from ends, and passes that end on.
