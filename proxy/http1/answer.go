@@ -1,11 +1,20 @@
 package http1
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/msctl/msctl/proxy/wire"
 )
+
+// refuseFor answers a head that did not come, if that is the client's fault.
+func (c *client) refuseFor(err error) {
+	var f *fault
+	if errors.As(err, &f) {
+		c.refuse(f)
+	}
+}
 
 // refuse answers a head that cannot be understood. What follows it cannot be
 // either.

@@ -44,7 +44,7 @@ type client struct {
 
 func newClient(ctx context.Context, s *server, n net.Conn) *client {
 	c := &client{server: s, uploaded: make(chan struct{}, 1)}
-	c.Conn, c.socket, c.clock = n, n, &s.clock
+	c.Conn, c.socket, c.clock, c.brief = n, n, &s.clock, true
 	c.tcp, _ = n.(*net.TCPConn)
 	c.prepare()
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
@@ -195,12 +195,9 @@ func (c *client) use(up *conn) error {
 // one carries the next request, and reports whether another may follow.
 func (c *client) one() bool {
 	n, err := c.head()
-	var f *fault
 	switch {
-	case errors.As(err, &f):
-		c.refuse(f)
-		return false
 	case err != nil:
+		c.refuseFor(err)
 		return false
 	case string(c.unread()[:n]) == preface:
 		c.h2 = true

@@ -15,7 +15,7 @@ func (x *exchange) compresses() bool {
 	if len(x.terms.Compress) == 0 || x.old {
 		return false
 	}
-	h := &x.head
+	h := x.head
 	method := ""
 	if x.bodiless {
 		method = http.MethodHead

@@ -4,18 +4,10 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
-
-// bufferSize bounds a head, and what is read and written at once.
-const bufferSize = 32 << 10
-
-type buffer [bufferSize]byte
-
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // conn is one connection and the bytes that were read of it but not used. It
 // holds a buffer only while there are such bytes, so that an idle connection
@@ -27,8 +19,9 @@ type conn struct {
 	raw    syscall.RawConn // for the fast path of Linux; nil without
 	fd     int
 
-	buf  *buffer
-	r, w int // buf[r:w] is unread
+	buf   []byte // nil while it is empty
+	r, w  int    // buf[r:w] is unread
+	brief bool   // what comes is short: heads, most of the time
 
 	expire atomic.Int64 // when reading is cut off, on the engine's clock; 0 never
 	stall  atomic.Int64 // when writing is, for want of progress; 0 never
@@ -72,25 +65,30 @@ func (c *conn) used(n int) {
 // release gives an empty buffer back.
 func (c *conn) release() {
 	if c.buf != nil && c.r == c.w {
-		buffers.Put(c.buf)
+		putBuffer(c.buf)
 		c.buf, c.r, c.w = nil, 0, 0
 	}
 }
 
 // room makes room behind the unread bytes; false when they fill the buffer.
 func (c *conn) room() bool {
-	if c.buf == nil {
-		c.buf = buffers.Get().(*buffer)
-		return true
-	}
-	if c.w < bufferSize {
-		return true
-	}
-	if c.r == 0 {
+	switch {
+	case c.buf == nil && c.brief:
+		c.buf = buffer(smallBuffer)
+	case c.buf == nil:
+		c.buf = buffer(bufferSize)
+	case c.w < len(c.buf):
+	case c.r > 0:
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	case len(c.buf) < bufferSize:
+		larger := buffer(4 * len(c.buf))
+		copy(larger, c.buf)
+		putBuffer(c.buf)
+		c.buf = larger
+	default:
 		return false
 	}
-	c.w = copy(c.buf[:], c.buf[c.r:c.w])
-	c.r = 0
 	return true
 }
 

@@ -83,6 +83,7 @@ type server struct {
 // With a TLS configuration, connections that begin with a TLS handshake speak
 // TLS; the others do not, and the door sees which is which.
 func (e *Engine) Serve(ctx context.Context, ln net.Listener, door wire.Door, secure *tls.Config) error {
+	tuneListener(ln)
 	s := &server{Engine: e, door: door, clients: map[*client]struct{}{}}
 	s.other = &handover{addr: ln.Addr(), conns: make(chan net.Conn), ended: make(chan struct{})}
 	e.mu.Lock()

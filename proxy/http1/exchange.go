@@ -16,12 +16,11 @@ import (
 // exchange is one request and its response.
 type exchange struct {
 	*client
-	head  head
-	view  wire.Head
+	head  *head // that is looked at; nil while the instance is waited for
 	pass  wire.Pass
 	terms *wire.Terms
-	out   *buffer // the request as it is sent; then the response's head
-	sent  []byte  // of out
+	out   []byte // the request as it is sent; then the response's head
+	sent  []byte // of out
 
 	// Of the request, once its head is gone.
 	old      bool // HTTP/1.0
@@ -52,7 +51,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // whether another may follow.
 func (c *client) exchange(n int) (more bool) {
 	x := exchanges.Get().(*exchange)
-	x.client, x.out = c, buffers.Get().(*buffer)
+	x.client = c
 	x.began = c.server.clock.exact()
 	c.server.clock.stir()
 	c.busy.Store(max(c.server.clock.now.Load(), 1))
@@ -60,7 +59,7 @@ func (c *client) exchange(n int) (more bool) {
 	more = x.carry(n)
 	c.x = nil
 	c.busy.Store(0)
-	buffers.Put(x.out)
+	putBuffer(x.out)
 	x.release()
 	exchanges.Put(x)
 	return more && !c.server.ending.Load()
@@ -69,21 +68,40 @@ func (c *client) exchange(n int) (more bool) {
 // release forgets everything that belongs to this request.
 func (x *exchange) release() {
 	x.client, x.out, x.sent, x.pass, x.terms = nil, nil, nil, nil, nil
-	x.view = wire.Head{}
 	x.upgrade, x.coding, x.varies, x.accepts = "", "", false, x.accepts[:0]
 	x.request.from, x.response.from = nil, nil
 	x.uploading, x.uploadErr, x.answered = false, nil, false
 	x.outcome = wire.Outcome{}
-	x.head.reset(nil)
+	x.done()
+}
+
+var heads = sync.Pool{New: func() any { return new(head) }}
+
+// look is for parsing a head; done follows. A request that waits for its
+// response has none: there may be many.
+func (x *exchange) look() *head {
+	if x.head == nil {
+		x.head = heads.Get().(*head)
+	}
+	return x.head
+}
+
+func (x *exchange) done() {
+	if x.head != nil {
+		x.head.reset(nil)
+		heads.Put(x.head)
+		x.head = nil
+	}
 }
 
 func (x *exchange) carry(n int) (more bool) {
-	h := &x.head
+	h := x.look()
 	if f := h.parseRequest(x.unread()[:n]); f != nil {
 		x.refuse(f)
 		return false
 	}
 	x.request.begin(&x.conn, h.length, 0)
+	x.brief = h.length >= 0 && h.length <= smallBuffer
 	x.old, x.last, x.persist = h.old, h.close, h.old && h.persist
 	x.html, x.expects = h.html, h.expects && !h.old
 	method := view(h.method)
@@ -93,11 +111,11 @@ func (x *exchange) carry(n int) (more bool) {
 	if x.old {
 		proto = "HTTP/1.0"
 	}
-	x.view = wire.Head{
+	h.view = wire.Head{
 		Method: method, Host: view(h.host), Path: view(h.path), Query: view(h.query),
 		Header: h, Client: x.remote, Proto: proto, TLS: x.tls, Length: max(h.length, chunked),
 	}
-	pass, terms, answer := x.server.door.Enter(x.ctx, &x.view)
+	pass, terms, answer := x.server.door.Enter(x.ctx, &h.view)
 	if answer != nil {
 		x.used(n)
 		return x.answer(answer)
@@ -118,6 +136,7 @@ func (x *exchange) carry(n int) (more bool) {
 		return x.answer(f.answer())
 	}
 	x.used(n)
+	x.done()
 	err := x.take()
 	if err == nil {
 		if terms.Timeout > 0 {
@@ -162,10 +181,19 @@ func (x *exchange) arm(d time.Duration) {
 	c.timer.Reset(d)
 }
 
+// room makes out large enough for n bytes, or as large as buffers are.
+func (x *exchange) room(n int) []byte {
+	if cap(x.out) < min(n, bufferSize) {
+		putBuffer(x.out)
+		x.out = buffer(n)
+	}
+	return x.out[:0]
+}
+
 // take puts behind the head what is there of the body, if that fits.
 func (x *exchange) take() error {
 	b := &x.request
-	for !b.over && len(x.unread()) <= bufferSize-len(x.sent) {
+	for !b.over && len(x.unread()) <= cap(x.sent)-len(x.sent) {
 		p, f := b.there()
 		if f != nil {
 			return x.fail(f)
@@ -191,18 +219,17 @@ func (x *exchange) run() (more bool, err error) {
 		}
 		u := up.(*Upstream)
 		n, err := x.send(u)
-		var unconnected *connectError
-		switch {
-		case err == nil:
+		if err == nil {
 			return x.respond(u, n)
-		case errors.As(err, &unconnected) && x.aborted() == nil:
-			failed = unconnected.error
-			continue
-		}
-		if !errors.Is(err, errAgain) {
-			return false, x.fail(err)
 		}
 		failed = nil
+		if !errors.Is(err, errAgain) {
+			var unconnected *connectError
+			if !errors.As(err, &unconnected) || x.aborted() != nil {
+				return false, x.fail(err)
+			}
+			failed = unconnected.error
+		}
 	}
 }
 
@@ -310,7 +337,7 @@ func (x *exchange) ask(c *conn) (n int, err error) {
 			}
 			return 0, err
 		}
-		if f := x.head.parseResponse(c.unread()[:n], x.bodiless); f != nil {
+		if f := x.look().parseResponse(c.unread()[:n], x.bodiless); f != nil {
 			return 0, &answerError{f}
 		}
 		if x.head.status >= 200 || x.head.status == http.StatusSwitchingProtocols {
@@ -411,17 +438,18 @@ func (e *answerError) Error() string { return "its response is malformed: " + e.
 
 // respond passes the response on whose head is n bytes long.
 func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
-	c, h := x.up, &x.head
+	c, h := x.up, x.head
 	if h.status == http.StatusSwitchingProtocols {
 		return false, x.switched(c, n)
 	}
 	b := &x.response
 	b.begin(c, h.length, 0)
-	upClose := h.close
+	upClose := h.close || h.length == untilClose
 	mode := x.reframe()
 	x.outcome.Status = h.status
 	head := x.makeResponse(mode)
 	c.used(n)
+	x.done()
 	err = x.relay(head, mode)
 	if err != nil {
 		x.drop(c)
@@ -436,7 +464,7 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 		x.stopUpload()
 		upClose = upClose || x.uploadErr != nil || !x.request.over
 	}
-	if upClose || len(c.unread()) > 0 || h.length == untilClose {
+	if upClose || len(c.unread()) > 0 {
 		x.drop(c)
 	} else {
 		_ = x.use(nil)

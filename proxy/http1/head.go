@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http"
 	"unsafe"
+
+	"github.com/msctl/msctl/proxy/wire"
 )
 
 // maxFields is Envoy's max_headers_count.
@@ -72,6 +74,7 @@ type head struct {
 	bytes  []byte // the whole of it, with the empty line
 	fields [maxFields]field
 	n      int
+	view   wire.Head // of a request, for the door
 
 	method, target, host    []byte // of a request
 	path, query             []byte
@@ -88,7 +91,7 @@ type head struct {
 
 // reset forgets everything but the array of fields.
 func (h *head) reset(b []byte) {
-	h.bytes, h.n = b, 0
+	h.bytes, h.n, h.view = b, 0, wire.Head{}
 	h.method, h.target, h.host, h.path, h.query = nil, nil, nil, nil, nil
 	h.status, h.length, h.upgrade = 0, 0, nil
 	h.old, h.close, h.persist, h.nominated = false, false, false, false

@@ -12,11 +12,12 @@ const spare = 512
 // makeRequest makes the head of the request that is sent of the one that was
 // received.
 func (x *exchange) makeRequest() *fault {
-	h, t := &x.head, x.terms
-	if len(h.bytes)+len(t.Path)+len(t.Query)+len(t.Prefix)+2*len(h.host)+len(x.told)+t.Request.Size()+sizeOf(t.LateRequest)+spare > bufferSize {
+	h, t := x.head, x.terms
+	size := len(h.bytes) + len(t.Path) + len(t.Query) + len(t.Prefix) + 2*len(h.host) + len(x.told) + t.Request.Size() + sizeOf(t.LateRequest) + spare
+	if size > bufferSize {
 		return tooLarge
 	}
-	b := append(x.out[:0], h.method...)
+	b := append(x.room(size+len(x.unread())-len(h.bytes)), h.method...)
 	b = append(b, ' ')
 	b = append(b, t.Path...)
 	if t.Query != "" || h.query != nil { // a bare question mark stays
@@ -78,7 +79,7 @@ func sizeOf(fields []wire.Field) (n int) {
 
 // copyFields copies the fields that go on, those that late sets anew excepted.
 func (x *exchange) copyFields(to []byte, rules *wire.Rules, late []wire.Field, mode reframing) []byte {
-	h := &x.head
+	h := x.head
 	if h.n == 0 {
 		return to
 	}
@@ -187,8 +188,8 @@ func (x *exchange) reframe() reframing {
 
 // makeResponse makes the head that the client gets of the instance's.
 func (x *exchange) makeResponse(mode reframing) []byte {
-	h, t := &x.head, x.terms
-	b := append(x.out[:0], "HTTP/1.1"...)
+	h, t := x.head, x.terms
+	b := append(x.room(len(x.response.from.unread())+t.Response.Size()+sizeOf(t.Late)+spare), "HTTP/1.1"...)
 	b = append(b, h.bytes[len("HTTP/1.1"):h.fieldsFrom()]...)
 	b = x.copyFields(b, t.Response, t.Late, mode)
 	b = appendRules(b, t.Response)

@@ -9,7 +9,8 @@ import (
 
 // Limits of the connections to an instance.
 const (
-	maxIdle = 1024
+	maxIdle  = 1024
+	maxDials = 32 // at once
 	// A connection is given up before any of the servers in the field does
 	// (gunicorn after 2 s, node and uvicorn after 5): a POST on a connection
 	// that the server is closing fails, and cannot be repeated.
@@ -21,6 +22,7 @@ type Upstream struct {
 	engine *Engine
 	addr   string
 	dialer net.Dialer
+	dials  chan struct{} // has a token for each dial under way
 
 	mu        sync.Mutex
 	idle      []*conn // the one used last is the last
@@ -29,7 +31,7 @@ type Upstream struct {
 
 // Upstream returns the connections to addr, which are made within connect.
 func (e *Engine) Upstream(addr string, connect time.Duration) *Upstream {
-	u := &Upstream{engine: e, addr: addr, dialer: net.Dialer{Timeout: connect}}
+	u := &Upstream{engine: e, addr: addr, dialer: net.Dialer{Timeout: connect}, dials: make(chan struct{}, maxDials)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.upstreams[u] = struct{}{}
@@ -82,11 +84,28 @@ func (u *Upstream) take(sure bool) *conn {
 
 // dial makes a connection.
 func (u *Upstream) dial(ctx context.Context) (*conn, error) {
-	n, err := u.dialer.DialContext(ctx, "tcp", u.addr)
-	if err != nil {
-		return nil, &connectError{err}
+	select {
+	case u.dials <- struct{}{}:
+	case <-ctx.Done():
+		return nil, &connectError{context.Cause(ctx)}
 	}
-	return newConn(n), nil
+	// Dialing needs a deep stack. A goroutine of its own gives it back.
+	made := make(chan dialed, 1)
+	go func() {
+		n, err := u.dialer.DialContext(ctx, "tcp", u.addr)
+		made <- dialed{n, err}
+		<-u.dials
+	}()
+	d := <-made
+	if d.err != nil {
+		return nil, &connectError{d.err}
+	}
+	return newConn(d.conn), nil
+}
+
+type dialed struct {
+	conn net.Conn
+	err  error
 }
 
 // put gives a connection back on which a response has ended.

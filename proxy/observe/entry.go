@@ -34,7 +34,10 @@ type Entry struct {
 // added. It copies what it needs of h.
 func (e *Entry) Begin(s *Series, h *wire.Head) {
 	s.inFlight.Add(1)
-	*e = Entry{series: s, client: h.Client, proto: h.Proto}
+	// One by one: all of e at once would be made on the stack, and copied.
+	e.Outcome, e.Instance, e.Attempts, e.Wait, e.Connect = wire.Outcome{}, "", 0, 0, 0
+	e.Trace = [16]byte{}
+	e.series, e.client, e.proto = s, h.Client, h.Proto
 	e.methodLen = copy(e.method[:], h.Method)
 	e.hostLen = copy(e.host[:], h.Host)
 	e.pathLen = copy(e.path[:], h.Path)
