@@ -107,6 +107,7 @@ func (p *prefixed) Read(b []byte) (int, error) {
 
 // rest is the connection as another engine can read it.
 func (c *client) rest() net.Conn {
+	c.expire.Store(0)
 	_ = c.SetReadDeadline(time.Time{})
 	if len(c.unread()) == 0 {
 		return c.Conn

@@ -12,7 +12,7 @@ import (
 // switched passes a change of protocol on, whose head is n bytes long, and
 // relays what follows in both directions until both have ended.
 func (x *exchange) switched(c *conn, n int) error {
-	h := &x.head
+	h := x.head
 	if x.upgrade == "" || !strings.EqualFold(string(h.upgrade), x.upgrade) {
 		x.drop(c)
 		return x.fail(&answerError{unknownUpgrade})
