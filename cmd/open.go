@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	goruntime "runtime"
@@ -10,16 +11,21 @@ import (
 )
 
 func (a *app) openCommand() *cobra.Command {
-	var printOnly bool
+	var printOnly, admin bool
 	c := &cobra.Command{
-		Use:               "open [SERVICE]",
-		Short:             "Open the gateway, or a service at it, in the browser",
-		Long:              "Open the gateway, or a service at it, in the browser. Without a terminal, or with --print, the address is printed instead.",
-		Example:           "  msctl open\n  msctl open catalog --print",
+		Use:   "open [SERVICE]",
+		Short: "Open the gateway, or a service at it, in the browser",
+		Long: `Open the gateway, or a service at it, in the browser. Without a terminal, or with
+--print, the address is printed instead. --admin opens the gateway's own pages:
+routes, metrics, recent requests, and the API of all services.`,
+		Example:           "  msctl open\n  msctl open catalog --print\n  msctl open --admin",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeService,
 		RunE: func(c *cobra.Command, args []string) error {
-			url, err := a.address(c.Context(), args)
+			if admin && len(args) > 0 {
+				return usagef("--admin is of the gateway: name no service")
+			}
+			url, err := a.address(c.Context(), args, admin)
 			if err != nil {
 				return err
 			}
@@ -30,12 +36,14 @@ func (a *app) openCommand() *cobra.Command {
 			return browse(c.Context(), url)
 		},
 	}
+	c.Flags().BoolVar(&admin, "admin", false, "the gateway's own pages")
 	c.Flags().BoolVar(&printOnly, "print", false, "print the address, open nothing")
 	return c
 }
 
-// address is where the service named, or the gateway, is to be seen.
-func (a *app) address(ctx context.Context, names []string) (string, error) {
+// address is where the service named, the gateway or its own pages are to be
+// seen.
+func (a *app) address(ctx context.Context, names []string, admin bool) (string, error) {
 	client, err := a.client()
 	if err != nil {
 		return "", err
@@ -47,11 +55,15 @@ func (a *app) address(ctx context.Context, names []string) (string, error) {
 	if err := known(status, names); err != nil {
 		return "", err
 	}
-	if len(names) == 0 {
-		if status.Gateway == "" {
-			return "", &exitError{code: exitFailed, err: fmt.Errorf("the stack has no gateway"), hint: "gateway: is off in the stack file; name a service"}
-		}
-		return "http://" + status.Gateway, nil
+	switch {
+	case admin && status.Admin == "":
+		return "", &exitError{code: exitFailed, err: errors.New("the gateway has no pages of its own"), hint: "gateway.admin, or gateway:, is off in the stack file"}
+	case admin:
+		return status.Admin, nil
+	case len(names) == 0 && status.URL == "":
+		return "", &exitError{code: exitFailed, err: errors.New("the stack has no gateway"), hint: "gateway: is off in the stack file; name a service"}
+	case len(names) == 0:
+		return status.URL, nil
 	}
 	for _, s := range status.Services {
 		if s.Name == names[0] && len(s.URLs) > 0 {

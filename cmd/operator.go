@@ -48,7 +48,7 @@ func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) e
 		p.applied(st, names)
 		close(p.begun)
 		if !p.options.background {
-			p.app.printWhere(p.status())
+			p.app.printWhere(p.status(), st)
 		}
 	}
 	if w := p.options.started; w != nil {
@@ -60,7 +60,7 @@ func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) e
 	if ctx.Err() != nil {
 		return nil // what ended ctx is the reason
 	}
-	return gatewayTaken(st, err)
+	return gatewayTaken(err)
 }
 
 func (p *operator) applied(st *stack.Stack, names []string) {
@@ -158,20 +158,21 @@ func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Ste
 	if err == nil {
 		p.applied(st, names)
 	}
-	return steps, gatewayTaken(st, err)
+	return steps, gatewayTaken(err)
 }
 
-// gatewayTaken names the holder of the gateway's address, if that is what err
-// is about.
-func gatewayTaken(st *stack.Stack, err error) error {
-	if !errors.Is(err, syscall.EADDRINUSE) {
+// gatewayTaken names the holder of an address of the gateway, if that is what
+// err is about.
+func gatewayTaken(err error) error {
+	var taken *proxy.ListenError
+	if !errors.As(err, &taken) || !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
-	advice := "stop what holds it, or change gateway.listen; port 0 takes a free one"
-	if _, text, splitErr := net.SplitHostPort(st.Gateway.Listen); splitErr == nil {
+	advice := fmt.Sprintf("stop what holds it, or change %s; port 0 takes a free one", taken.Key)
+	if _, text, splitErr := net.SplitHostPort(taken.Addr); splitErr == nil {
 		if port, convErr := strconv.Atoi(text); convErr == nil {
 			if h, findErr := ports.FindHolder(port); findErr == nil {
-				advice = fmt.Sprintf("it is held by %s; stop that, or change gateway.listen (port 0 takes a free one)", h)
+				advice = fmt.Sprintf("it is held by %s; stop that, or change %s (port 0 takes a free one)", h, taken.Key)
 			}
 		}
 	}
@@ -218,15 +219,14 @@ func (p *operator) status() control.Status {
 	defer p.mu.Unlock()
 	s := control.Status{
 		Stack: p.stack.Name, Dir: p.stack.Dir, File: p.stack.Files[0],
-		PID: os.Getpid(), Version: version(), Started: p.started, Gateway: p.gateway.Addr(), Problem: p.problem,
+		PID: os.Getpid(), Version: version(), Started: p.started, Problem: p.problem,
+		Gateway: p.gateway.Addr(), URL: p.gateway.URL(), Admin: p.gateway.AdminURL(),
 	}
+	urls := p.gateway.URLs()
 	for _, sv := range p.stack.Services {
-		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: slices.Contains(p.names, sv.Name)}
+		c := control.Service{Name: sv.Name, Kind: string(sv.Kind), Selected: slices.Contains(p.names, sv.Name), URLs: urls[sv.Name]}
 		for _, d := range sv.DependsOn {
 			c.Depends = append(c.Depends, d.Service)
-		}
-		if s.Gateway != "" {
-			c.URLs = urls(p.stack, sv, s.Gateway)
 		}
 		s.Services = append(s.Services, c)
 	}
@@ -291,25 +291,6 @@ func controlRoute(r proxy.Route) control.Route {
 		Pattern: r.Pattern, URL: r.URL, Service: r.Service, Strip: r.Strip, Rewrite: r.Rewrite, Redirect: r.Redirect,
 		Declared: r.Declared, Ready: r.Ready, Shadowed: r.Shadowed,
 	}
-}
-
-// urls are the addresses of a service at the gateway.
-func urls(st *stack.Stack, sv stack.Service, gateway string) []string {
-	var out []string
-	routes := sv.Routes
-	for _, r := range st.Gateway.Routes {
-		if r.To == sv.Name {
-			routes = append(routes, r)
-		}
-	}
-	for _, r := range routes {
-		host := gateway
-		if r.Host != "" {
-			host = withPort(r.Host, gateway)
-		}
-		out = append(out, "http://"+host+r.Path)
-	}
-	return out
 }
 
 func controlSteps(steps []runtime.Step) []control.Step {

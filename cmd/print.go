@@ -2,25 +2,17 @@ package cmd
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"text/tabwriter"
 
 	"github.com/msctl/msctl/control"
 	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/stack"
 )
 
 // environ is the environment that commands load stack files with and that
 // processes get.
 func environ() []string { return os.Environ() }
-
-// withPort is host with the port of addr.
-func withPort(host, addr string) string {
-	if _, port, err := net.SplitHostPort(addr); err == nil {
-		return net.JoinHostPort(host, port)
-	}
-	return host
-}
 
 // note tells the user something, beside the data.
 func (a *app) note(format string, args ...any) {
@@ -54,10 +46,10 @@ func (a *app) printControlSteps(steps []control.Step) {
 }
 
 // printWhere says where to look: the first thing that a user wants to know.
-func (a *app) printWhere(s control.Status) {
+func (a *app) printWhere(s control.Status, st *stack.Stack) {
 	head := s.Stack
-	if s.Gateway != "" {
-		head += "  http://" + s.Gateway
+	if s.URL != "" {
+		head += "  " + s.URL
 	}
 	fmt.Fprintln(a.err, head)
 	w := tabwriter.NewWriter(a.err, 0, 0, 2, ' ', 0)
@@ -66,5 +58,11 @@ func (a *app) printWhere(s control.Status) {
 			fmt.Fprintf(w, "  %s\t%s\n", sv.Name, u)
 		}
 	}
+	if s.Admin != "" {
+		fmt.Fprintf(w, "  (gateway)\t%s\n", s.Admin)
+	}
 	_ = w.Flush()
+	if untrusted(st.Gateway.TLS) {
+		a.note("this machine does not trust the gateway's certificates yet: msctl trust, or curl --cacert \"$(msctl trust --path)\"")
+	}
 }

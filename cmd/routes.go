@@ -123,29 +123,20 @@ func (a *app) routes(ctx context.Context, asJSON bool) error {
 		return a.printJSON(append([]control.Route{}, routes...))
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ROUTE\tSERVICE\tREADY\tSTRIP\tDECLARED\tNOTE")
+	fmt.Fprintln(w, "ROUTE\tSERVICE\tREADY\tSTRIP\tREWRITE\tREDIRECT\tDECLARED\tNOTE")
 	for _, r := range routes {
-		service, ready, note, declared := r.Service, strings.Join(r.Ready, ","), "", r.Declared
-		if ready == "" {
+		ready, note := strings.Join(r.Ready, ","), ""
+		if ready == "" && r.Redirect == "" {
 			ready = "none"
-		}
-		if r.Redirect != "" {
-			service, ready, note = "-", "-", "redirects: "+r.Redirect
-		}
-		if r.Rewrite != "" {
-			note = "rewritten to " + r.Rewrite
 		}
 		if r.Shadowed != "" {
 			note = "never used: " + r.Shadowed + " takes all of it"
 		}
-		if declared == "" {
-			declared = "-" // every service has it
+		cells := []string{r.Pattern, r.Service, ready, r.Strip, r.Rewrite, r.Redirect, r.Declared} // not declared: every service has it
+		for i := range cells {
+			cells[i] = cmp.Or(cells[i], "-")
 		}
-		strip := r.Strip
-		if strip == "" {
-			strip = "-"
-		}
-		fmt.Fprintln(w, strings.TrimRight(strings.Join([]string{r.Pattern, service, ready, strip, declared, note}, "\t"), "\t"))
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(append(cells, note), "\t"), "\t"))
 	}
 	return w.Flush()
 }

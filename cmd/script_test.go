@@ -3,7 +3,10 @@
 package cmd
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +32,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { killCarriers("WORK=" + env.WorkDir) })
 			return nil
 		},
+		Condition: condition,
 		// Each is described at its function.
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   cmdExits,
@@ -42,4 +46,15 @@ func TestScripts(t *testing.T) {
 			"left":    cmdLeft,
 		},
 	})
+}
+
+// condition says whether a condition holds: [tool:NAME] does where the program
+// is installed, and where MSCTL_TEST_REQUIRE=all forbids to skip for want of it.
+func condition(name string) (bool, error) {
+	tool, ok := strings.CutPrefix(name, "tool:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	_, err := exec.LookPath(tool)
+	return err == nil || os.Getenv("MSCTL_TEST_REQUIRE") == "all", nil
 }

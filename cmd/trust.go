@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/msctl/msctl/proxy/localca"
+	"github.com/msctl/msctl/stack"
 )
 
 // trustOptions are what the flags of trust say.
@@ -120,6 +122,29 @@ func (a *app) changeTrust(ctx context.Context, o trustOptions, root *x509.Certif
 		}
 	}
 	return nil
+}
+
+// untrusted reports whether the gateway's certificates are of the local
+// authority, and the system does not trust that.
+func untrusted(t *stack.TLS) bool {
+	if t == nil || t.Cert != "" {
+		return false
+	}
+	dir, err := localca.Dir()
+	if err != nil {
+		return false
+	}
+	ca, err := localca.Open(dir)
+	if err != nil {
+		return false // the gateway has said so
+	}
+	const name = "localhost"
+	c, err := ca.Certificate(&tls.ClientHelloInfo{ServerName: name})
+	if err != nil {
+		return false
+	}
+	_, err = c.Leaf.Verify(x509.VerifyOptions{DNSName: name})
+	return err != nil
 }
 
 func exists(path string) bool {

@@ -130,7 +130,7 @@ func (a *app) upDetached(ctx context.Context, st *stack.Stack, o upOptions) erro
 	if err != nil {
 		return err
 	}
-	a.printWhere(status)
+	a.printWhere(status, st)
 	fmt.Fprintln(a.err, "it runs in the background: msctl logs -f follows it, msctl down stops it")
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/msctl/msctl/proxy"
+	"github.com/msctl/msctl/proxy/localca"
 	"github.com/msctl/msctl/stack"
 )
 
@@ -40,6 +41,11 @@ func (a *app) validate(asJSON bool) error {
 	if err != nil && !errors.As(err, &wrong) {
 		return err
 	}
+	if err == nil {
+		if wrong = wrongPair(st.Gateway.TLS); wrong != nil {
+			err = &exitError{code: exitInvalid, err: wrong}
+		}
+	}
 	if asJSON {
 		problems := []problem{}
 		for _, e := range wrong {
@@ -61,5 +67,17 @@ func (a *app) validate(asJSON bool) error {
 		a.note("%s: %s is never used: %s, at %s, takes all its requests", c.Pos, c.Route, c.By, c.ByPos)
 	}
 	fmt.Fprintf(a.err, "%s is valid: %d services\n", st.Files[0], len(st.Services))
+	return nil
+}
+
+// wrongPair says what is wrong with the files of t, if that is so; that they
+// are there has been checked.
+func wrongPair(t *stack.TLS) stack.Errors {
+	if t == nil || t.Cert == "" {
+		return nil
+	}
+	if _, err := localca.Config(t.Cert, t.Key, nil, nil); err != nil {
+		return stack.Errors{{Pos: t.Pos, Path: "gateway.tls", Text: err.Error()}}
+	}
 	return nil
 }

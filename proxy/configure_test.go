@@ -36,7 +36,9 @@ func TestATakenAddressIsNamed(t *testing.T) {
 
 func TestConfigureTouchesOnlyWhatDiffers(t *testing.T) {
 	var keys []string
-	w := begin(t, declare(t, service("api")), Options{Listen: func(key string) (net.Listener, error) {
+	st := declare(t, service("api"))
+	dir := st.Dir
+	w := begin(t, st, Options{Listen: func(key string) (net.Listener, error) {
 		keys = append(keys, key)
 		return net.Listen("tcp", "127.0.0.1:0")
 	}})
@@ -50,20 +52,22 @@ func TestConfigureTouchesOnlyWhatDiffers(t *testing.T) {
 	}()
 	within(t, "the request", started)
 
-	st := declare(t, service("api"), service("job", func(s *stack.Service) { s.Kind = stack.KindJob }), service("web", needs("api", "job", "gone")))
+	opened, pages := len(keys), w.AdminURL()
+	st = declare(t, service("api"), service("job", func(s *stack.Service) { s.Kind = stack.KindJob }), service("web", needs("api", "job", "gone")))
+	st.Dir = dir
 	if err := w.Configure(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
 	edge, ok := w.Edge("web", "api")
-	if want := filepath.Join(st.Dir, "edge", "web", "api"); !ok || len(keys) != 1 || keys[0] != want {
-		t.Errorf("edges: %v, want only %s", keys, want)
+	if want := filepath.Join(st.Dir, "edge", "web", "api"); !ok || len(keys) != opened+1 || keys[opened] != want {
+		t.Errorf("opened %v, want only %s", keys[opened:], want)
 	}
 	st.Services[0].Routes = []stack.Route{{Path: "/new", To: "api"}}
 	if err := w.Configure(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := w.Edge("web", "api"); again != edge || w.Addr() != front || len(keys) != 1 {
-		t.Errorf("edge %s became %s, front %s became %s", edge, again, front, w.Addr())
+	if again, _ := w.Edge("web", "api"); again != edge || w.Addr() != front || w.AdminURL() != pages || len(keys) != opened+1 {
+		t.Errorf("edge %s became %s, front %s became %s, pages %s became %s", edge, again, front, w.Addr(), pages, w.AdminURL())
 	}
 	close(goOn)
 	if body := within(t, "the answer", answer); body != "slow" {

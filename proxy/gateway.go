@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,9 @@ import (
 
 // Options are what a Gateway can be told. The zero value serves.
 type Options struct {
-	// Listen listens on loopback for an edge, on the same port for the same
-	// key as far as it is free; ports.Listen does. By default any free port.
+	// Listen listens on loopback for an edge or the admin pages, on the same
+	// port for the same key as far as it is free; ports.Listen does. By
+	// default any free port.
 	Listen func(key string) (net.Listener, error)
 	// Hold is how long a request waits for an instance to become ready;
 	// DefaultHold when it is 0.
@@ -102,9 +104,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			return l.serve(serving)
 		})
 	}
-	for _, l := range g.listeners {
-		g.serve(l)
-	}
+	g.serveAll()
 	g.mu.Unlock()
 
 	group.Go(func() error { return g.engine.Run(running) })
@@ -171,14 +171,53 @@ func (g *Gateway) Drain(ctx context.Context, instanceID string) error {
 
 // Addr is the host:port of the front door, "" while it is off.
 func (g *Gateway) Addr() string {
+	_, addr := g.at(frontDoor)
+	return addr
+}
+
+// URL is that of the front door, without a path; "" while it is off.
+func (g *Gateway) URL() string {
+	p, addr := g.at(frontDoor)
+	if addr == "" {
+		return ""
+	}
+	return origin(p.tls.on, addr)
+}
+
+// URLs are where the declared routes of each service are reached through the
+// front door, first those declared at the service itself.
+func (g *Gateway) URLs() map[string][]string {
+	front, out := g.URL(), map[string][]string{}
+	for _, own := range []bool{true, false} {
+		for _, r := range g.table.Load().routes {
+			u := r.url(front)
+			if u != "" && r.own == own && r.declared != (stack.Pos{}) && r.service != "" && !slices.Contains(out[r.service], u) {
+				out[r.service] = append(out[r.service], u)
+			}
+		}
+	}
+	return out
+}
+
+// AdminURL is where the pages under /_msctl/ are, "" for nowhere.
+func (g *Gateway) AdminURL() string {
+	_, addr := g.at(adminPages)
+	if addr == "" {
+		return ""
+	}
+	return origin(false, addr) + "/_msctl/"
+}
+
+// at is the open place of a kind that there is one of, and its address.
+func (g *Gateway) at(k kind) (p place, addr string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for p, l := range g.listeners {
-		if p.front() {
-			return reachable(l.Addr())
+		if p.kind == k {
+			return p, reachable(l.Addr())
 		}
 	}
-	return ""
+	return place{}, ""
 }
 
 // Edge is the host:port at which caller reaches callee.
@@ -186,7 +225,7 @@ func (g *Gateway) Edge(caller, callee string) (addr string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for p, l := range g.listeners {
-		if p.caller == caller && p.callee == callee && !p.front() {
+		if p.kind == edgeOf && p.caller == caller && p.callee == callee {
 			return l.Addr().String(), true
 		}
 	}

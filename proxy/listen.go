@@ -9,26 +9,41 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/msctl/msctl/proxy/admin"
 	"github.com/msctl/msctl/stack"
 )
 
 // place is where the gateway listens, and for what. Two equal places are one
 // listener, which goes on as it is when a stack is configured anew.
 type place struct {
-	listen         string // of the front door
-	caller, callee string // of an edge
+	kind           kind
+	listen         string   // "" has the port of key
+	key            string   // of a port that stays the same
+	tls            tlsFiles // of the front door
+	title          string   // of the admin pages
+	caller, callee string   // of an edge
 	protocol       stack.Protocol
-	key            string // of an edge's port
 }
 
-func (p place) front() bool { return p.listen != "" }
+type kind int
+
+const (
+	frontDoor kind = iota
+	adminPages
+	edgeOf
+)
+
+// key is that of the stack file which names the address.
+func (k kind) key() string {
+	if k == adminPages {
+		return "gateway.admin"
+	}
+	return "gateway.listen"
+}
 
 // clashes reports whether l, open at o, has to go before p can come.
 func (p place) clashes(o place, l *listener) bool {
-	if p.front() != o.front() {
-		return false
-	}
-	if !p.front() {
+	if p.listen == "" {
 		return p.key == o.key
 	}
 	_, want, _ := net.SplitHostPort(p.listen)
@@ -46,17 +61,25 @@ type listener struct {
 // close frees the address at once; what came in through it is finished
 // within the engine's grace.
 func (l *listener) close() {
-	_ = l.Close()
 	if l.stop != nil {
 		l.stop()
 	}
+	_ = l.Close()
 }
 
 // places are where a gateway of st listens.
 func places(st *stack.Stack) []place {
 	var out []place
 	if st.Gateway.Listen != "" {
-		out = append(out, place{listen: st.Gateway.Listen})
+		secure := filesOf(st.Gateway.TLS)
+		out = append(out, place{kind: frontDoor, listen: st.Gateway.Listen, tls: secure})
+		if st.Gateway.Admin != "off" {
+			p := place{kind: adminPages, listen: st.Gateway.Admin, tls: secure, title: st.Name}
+			if p.listen == "" {
+				p.key = filepath.Join(st.Dir, "admin")
+			}
+			out = append(out, p)
+		}
 	}
 	seen := map[place]bool{}
 	for _, caller := range st.Services {
@@ -66,7 +89,7 @@ func places(st *stack.Stack) []place {
 				continue
 			}
 			p := place{
-				caller: caller.Name, callee: callee.Name, protocol: callee.Protocol,
+				kind: edgeOf, caller: caller.Name, callee: callee.Name, protocol: callee.Protocol,
 				key: filepath.Join(st.Dir, "edge", caller.Name, callee.Name),
 			}
 			if p.protocol != stack.TCP {
@@ -83,12 +106,13 @@ func places(st *stack.Stack) []place {
 
 // Configure makes routes and listeners those of st, and returns when they
 // listen. Listeners that st has as well stay open. An error names the address
-// that could not be listened on, and leaves routes and listeners as they were,
-// but for one that the new one had to take the place of.
+// that could not be listened on (*ListenError), or the certificate that could
+// not be read, and leaves routes and listeners as they were, but for one that
+// the new one had to take the place of.
 func (g *Gateway) Configure(ctx context.Context, st *stack.Stack) error {
 	g.configuring.Lock()
 	defer g.configuring.Unlock()
-	next := &table{routes: compile(st), pools: maps.Clone(g.table.Load().pools)}
+	next := &table{routes: compile(st), pools: maps.Clone(g.table.Load().pools), services: shownServices(st)}
 	next.matcher = newMatcher(next.routes)
 	for i := range st.Services {
 		sv := &st.Services[i]
@@ -103,18 +127,25 @@ func (g *Gateway) Configure(ctx context.Context, st *stack.Stack) error {
 	if err := next.bind(st, g.recorder); err != nil {
 		return err
 	}
+	secure, err := g.certificates(st.Gateway.TLS)
+	if err != nil {
+		return err
+	}
 	g.fill(next)
-	if err := g.move(ctx, places(st), next); err != nil {
+	if err := g.move(ctx, places(st), next, secure); err != nil {
 		return err
 	}
 	g.table.Store(next)
 	g.refresh() // what changed meanwhile was told to the old table
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.serveAll()
 	return nil
 }
 
 // move opens the wanted places that are not open and closes those that are no
-// longer wanted.
-func (g *Gateway) move(ctx context.Context, want []place, t *table) error {
+// longer wanted. It serves none.
+func (g *Gateway) move(ctx context.Context, want []place, t *table, c certificates) error {
 	wanted := map[place]bool{}
 	for _, p := range want {
 		wanted[p] = true
@@ -135,7 +166,7 @@ func (g *Gateway) move(ctx context.Context, want []place, t *table) error {
 				delete(g.listeners, o)
 			}
 		}
-		l, err := g.open(ctx, p, t)
+		l, err := g.open(ctx, p, t, c)
 		if err != nil {
 			for _, l := range opened {
 				l.close()
@@ -150,36 +181,72 @@ func (g *Gateway) move(ctx context.Context, want []place, t *table) error {
 			delete(g.listeners, o)
 		}
 	}
-	for p, l := range opened {
-		g.listeners[p] = l
-		if g.serve != nil {
-			g.serve(l)
-		}
-	}
+	maps.Copy(g.listeners, opened)
 	return nil
 }
 
+// serveAll serves the listeners that are not, once Run runs. The caller holds
+// mu.
+func (g *Gateway) serveAll() {
+	for _, l := range g.listeners {
+		if g.serve != nil && l.stop == nil {
+			g.serve(l)
+		}
+	}
+}
+
 // open listens at p, for the pools of t.
-func (g *Gateway) open(ctx context.Context, p place, t *table) (*listener, error) {
-	if p.front() {
+func (g *Gateway) open(ctx context.Context, p place, t *table, c certificates) (*listener, error) {
+	ln, err := g.listen(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{Listener: ln}
+	switch p.kind {
+	case frontDoor:
+		l.serve = func(ctx context.Context) error { return g.engine.Serve(ctx, ln, front{g}, c.server) }
+	case adminPages:
+		pages := admin.Handler(source{g}, admin.Options{Title: p.title, TLS: c.client})
+		l.serve = func(ctx context.Context) error { return admin.Serve(ctx, ln, pages) }
+	case edgeOf:
+		within := edge{g, t.pools[p.callee], g.recorder.Series("", p.caller, p.callee)}
+		l.serve = func(ctx context.Context) error { return g.engine.Serve(ctx, ln, within, nil) }
+		if p.protocol == stack.TCP {
+			l.serve = func(ctx context.Context) error { return within.relay(ctx, ln) }
+		}
+	}
+	return l, nil
+}
+
+func (g *Gateway) listen(ctx context.Context, p place) (net.Listener, error) {
+	if p.listen != "" {
 		var lc net.ListenConfig
 		ln, err := lc.Listen(ctx, "tcp", p.listen)
 		if err != nil {
-			return nil, fmt.Errorf("listen %s: %w", p.listen, cause(err))
+			return nil, &ListenError{Key: p.kind.key(), Addr: p.listen, Err: cause(err)}
 		}
-		return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, front{g}, nil) }}, nil
+		return ln, nil
 	}
 	ln, err := g.Listen(p.key)
-	if err != nil {
+	switch {
+	case err != nil && p.kind == adminPages:
+		return nil, fmt.Errorf("open the address of /_msctl/: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("open the address of %s for %s: %w", p.callee, p.caller, err)
 	}
-	callee := t.pools[p.callee]
-	within := edge{g, callee, g.recorder.Series("", p.caller, p.callee)}
-	if p.protocol == stack.TCP {
-		return &listener{Listener: ln, serve: func(ctx context.Context) error { return within.relay(ctx, ln) }}, nil
-	}
-	return &listener{Listener: ln, serve: func(ctx context.Context) error { return g.engine.Serve(ctx, ln, within, nil) }}, nil
+	return ln, nil
 }
+
+// ListenError is an address of the stack file that could not be listened on.
+type ListenError struct {
+	Key  string // of the stack file: "gateway.listen"
+	Addr string
+	Err  error
+}
+
+func (e *ListenError) Error() string { return "listen " + e.Addr + ": " + e.Err.Error() }
+
+func (e *ListenError) Unwrap() error { return e.Err }
 
 // cause is what the system said, without the net package's words around it.
 func cause(err error) error {

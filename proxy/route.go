@@ -3,6 +3,7 @@ package proxy
 import (
 	"maps"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // Route is a route of the front door, as it is shown.
 type Route struct {
 	Pattern  string   // "POST shop.localhost/orders"
-	URL      string   // "" while the front door is off, and for a regexp
+	URL      string   // "" while the front door is off, for a regexp and a wildcard host
 	Service  string   // where it goes; "" for a redirect
 	Strip    string   // the prefix taken off; "" none
 	Rewrite  string   // what takes the place of the matched path; "" none
@@ -41,6 +42,7 @@ type route struct {
 	policies stack.Policies
 	policy   *policy.Policy
 	service  string // "" for a redirect
+	own      bool   // declared at its service
 	pool     *pool
 	series   *observe.Series
 	declared stack.Pos
@@ -84,10 +86,14 @@ func compile(st *stack.Stack) []*route {
 	for _, r := range st.Gateway.Routes {
 		add(r, r.To)
 	}
+	gateways := len(out)
 	for _, sv := range st.Services {
 		for _, r := range sv.Routes {
 			add(r, sv.Name)
 		}
+	}
+	for _, r := range out[gateways:] {
+		r.own = true
 	}
 	for _, sv := range st.Services {
 		if sv.Kind != stack.KindJob {
@@ -171,22 +177,33 @@ func (r *route) shownPath() string {
 	return r.path
 }
 
-// url is where the route is reached through the front door at addr.
-func (r *route) url(addr string) string {
-	if addr == "" || r.regexp != nil {
+// url is where the route is reached through the front door at the URL front;
+// "" where no URL tells.
+func (r *route) url(front string) string {
+	u, err := url.Parse(front)
+	if err != nil || u.Host == "" || r.regexp != nil || strings.HasPrefix(r.host, "*") {
 		return ""
+	}
+	if r.host != "" {
+		u.Host = joinPort(r.host, u.Port())
+	}
+	return u.Scheme + "://" + u.Host + r.shownPath()
+}
+
+// origin is the URL of what listens at addr, without a path.
+func origin(secure bool, addr string) string {
+	scheme, standard := "http", "80"
+	if secure {
+		scheme, standard = "https", "443"
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return ""
 	}
-	if r.host != "" {
-		host = r.host
-	}
-	if port == "80" {
+	if port == standard {
 		port = ""
 	}
-	return "http://" + joinPort(host, port) + r.shownPath()
+	return scheme + "://" + joinPort(host, port)
 }
 
 func joinPort(host, port string) string {

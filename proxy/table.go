@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/msctl/msctl/proxy/admin"
 	"github.com/msctl/msctl/proxy/observe"
 	"github.com/msctl/msctl/proxy/policy"
 	"github.com/msctl/msctl/proxy/wire"
@@ -22,9 +23,10 @@ type table struct {
 	matcher matcher
 	// By service. A service that is gone from the stack keeps its pool: its
 	// instances are yet to drain.
-	pools map[string]*pool
-	trust []netip.Prefix // whose word is believed on who is behind them
-	tls   bool           // plain HTTP is redirected
+	pools    map[string]*pool
+	services []admin.Service // as the admin pages show them, without addresses
+	trust    []netip.Prefix  // whose word is believed on who is behind them
+	tls      bool            // plain HTTP is redirected
 }
 
 // Match is the route that a request takes.
@@ -38,18 +40,18 @@ type Match struct {
 // false when none does.
 func (g *Gateway) Match(h *wire.Head) (m Match, ok bool) {
 	t := g.table.Load()
-	addr := g.Addr()
+	front := g.URL()
 	var first *route
 	for r := range t.matcher.all(h) {
 		switch {
 		case first == nil:
-			first, m.Route, m.Why = r, t.show(r, addr), "no other route matches"
+			first, m.Route, m.Why = r, t.show(r, front), "no other route matches"
 			continue
 		case len(m.Over) == 0:
 			_, rule := decide(first, r)
 			m.Why = rule + ", compared with " + r.pattern()
 		}
-		m.Over = append(m.Over, t.show(r, addr))
+		m.Over = append(m.Over, t.show(r, front))
 	}
 	return m, first != nil
 }
@@ -57,17 +59,17 @@ func (g *Gateway) Match(h *wire.Head) (m Match, ok bool) {
 // Routes are the routes of the front door, in the order of declaration.
 func (g *Gateway) Routes() []Route {
 	t := g.table.Load()
-	addr := g.Addr()
+	front := g.URL()
 	out := make([]Route, 0, len(t.routes))
 	for _, r := range t.routes {
-		out = append(out, t.show(r, addr))
+		out = append(out, t.show(r, front))
 	}
 	return out
 }
 
-func (t *table) show(r *route, addr string) Route {
+func (t *table) show(r *route, front string) Route {
 	out := Route{
-		Pattern: r.pattern(), URL: r.url(addr), Service: r.service, Strip: r.strip, Rewrite: r.rewrite,
+		Pattern: r.pattern(), URL: r.url(front), Service: r.service, Strip: r.strip, Rewrite: r.rewrite,
 	}
 	if r.declared != (stack.Pos{}) {
 		out.Declared = r.declared.String()
