@@ -35,6 +35,9 @@ func (l *loader) gateway(n *node) {
 		g.Trust = append(g.Trust, network.String())
 	}
 	g.Policies = l.policies(n, "gateway", l.stack.Dir)
+	if j := n.get("jwt"); j != nil {
+		l.checkAuth(j.pos(), "gateway.jwt", g.Policies.Over(Policies{}), "keep one of them")
+	}
 	l.routes(n, l.stack.Dir)
 }
 
@@ -200,11 +203,18 @@ func (l *loader) redirect(n *node, path, regexp string) *Redirect {
 		return nil
 	}
 	l.groups(to, at, regexp)
+	if host := hostOf(to.string()); strings.Contains(host, "$") {
+		l.add(to.pos(), at, "name the host, and end it with /; groups can follow", "want one host for all requests, got %s", quote(host))
+	}
 	return &Redirect{To: to.string(), Status: status}
 }
 
-// groups checks that the groups that a target names are in the expression.
+// groups checks that the groups that a target names are in the expression, and
+// that it names nothing else.
 func (l *loader) groups(to *node, path, regexp string) {
+	if p := placeholder.FindString(to.string()); p != "" {
+		l.add(to.pos(), path, "groups of regexp are $1 and on; write %24 for a dollar sign", "want no placeholder but groups, got %s", quote(p))
+	}
 	for _, m := range group.FindAllStringSubmatch(to.string(), -1) {
 		n, err := strconv.Atoi(m[1])
 		switch have := groupsIn(regexp); {

@@ -176,7 +176,7 @@ func (l *loader) jwt(n *node, path, dir string) *JWT {
 	case !strings.Contains(keys.string(), "://"):
 		j.JWKS = l.file(keys, path+".jwks", dir)
 	case !isURL(keys.string()):
-		l.add(keys.pos(), path+".jwks", "", "want an http or https URL, or a file, got %s", keys.what())
+		l.add(keys.pos(), path+".jwks", "", "want an http or https URL, or a file, got %s", keys.asWritten())
 	default:
 		j.JWKS = keys.string()
 	}

@@ -78,6 +78,15 @@ func (n *node) what() string {
 	return quote(n.Value)
 }
 
+// asWritten names a value as what does, but with variables in the place of what
+// they hold.
+func (n *node) asWritten() string {
+	if n.written != "" && n.Value != "" {
+		return n.written
+	}
+	return n.what()
+}
+
 // parse reads one YAML document that is a mapping; nil when it reported why not.
 func parse(r *report, file string, data []byte) *node {
 	at := func(line, col int) Pos { return Pos{File: file, Line: line, Col: col} }

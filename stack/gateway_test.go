@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -169,6 +170,37 @@ func TestTheFrontDoor(t *testing.T) {
 		s := load(t, text+"\nservices: {a: {command: x}}")
 		if diff := cmp.Diff(want, s.Gateway, cmpopts.IgnoreTypes(Pos{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// What a variable holds may be known to those alone who can read the
+// environment.
+func TestSecretsAreNotShown(t *testing.T) {
+	for _, keys := range []string{
+		"basic_auth: {anna: '${SECRET}'}",
+		"basic_auth: {anna: 'a-${SECRET}'}",
+		"basic_auth: $SECRET",
+		"jwt: ${SECRET}",
+		"jwt: {jwks: '${SECRET}'}",
+		"request_headers: {set: {Authorization: 'Bearer ${SECRET}'}}",
+		"response_headers: {add: {X-A: '${SECRET}'}}",
+		"request_headers: ${SECRET}",
+		"routes: [{path: /a, to: web, headers: {X-Api-Key: '${SECRET}'}}]",
+		"routes: [{path: /a, to: web, basic_auth: {anna: '${SECRET}'}}]",
+	} {
+		_, err := Load(Options{
+			File:    write(t, map[string]string{FileName: "gateway:\n  " + keys + "\nservices: {web: {command: x}}"}),
+			Environ: []string{"SECRET=ftp://hunter2\n"},
+		})
+		var all Errors
+		if !errors.As(err, &all) {
+			t.Fatalf("%s: want Errors, got %v", keys, err)
+		}
+		var out strings.Builder
+		all.Format(&out)
+		if said := out.String(); strings.Contains(said, "hunter2") || !strings.Contains(all.Error(), "SECRET") {
+			t.Errorf("%s: %s", keys, said)
 		}
 	}
 }

@@ -14,7 +14,7 @@ var (
 	headerNames = &shape{want: "a header name, or a list of those", text: headerNameText, list: &shape{want: "a header name", text: headerNameText}}
 	headers     = &shape{
 		want: "a mapping of headers to values", name: headerName,
-		free: &shape{want: "a value without control characters", text: headerValueText},
+		free: &shape{want: "a value without control characters", text: headerValueText, secret: true},
 	}
 	methods = &shape{want: "a method such as GET, or a list of those", text: methodText, list: &shape{want: "a method such as GET", text: methodText}}
 
@@ -26,7 +26,7 @@ var (
 		{"methods", "HTTP methods; all when left out", methods},
 		{"headers", "headers that a request must have; \"*\" is any value", headers},
 		{"query", "query parameters that a request must have; \"*\" is any value", &shape{want: "a mapping of parameters to values", free: str}},
-		{"rewrite", "takes the place of the prefix, or of the whole path with exact or regexp, whose groups are $1 and on", &shape{want: "a path that starts with /", text: pathText}},
+		{"rewrite", "takes the place of the prefix, or of the whole path with exact or regexp, whose groups are $1 and on", &shape{want: "a path that starts with /, without query", text: rewriteText}},
 	}
 	route = &shape{
 		want: "a path that starts with /, a mapping, or a list of those", text: pathText, keys: serviceRouteKeys,
@@ -58,7 +58,7 @@ var (
 		{"max_body", "the size of a request's body at most; 0 is without limit", &shape{want: "a size in bytes such as 10m, or off", text: either(sizeText, offText)}},
 		{"basic_auth", "users and their passwords (RFC 7617)", &shape{
 			want: "a mapping of users to passwords, or off", text: offText, name: &names{"a user without colons and control characters", userPattern},
-			free: &shape{want: "a password", text: passwordText},
+			free: &shape{want: "a password", text: passwordText, secret: true}, secret: true,
 		}},
 		{"jwt", "which bearer tokens are let through (RFC 7519)", jwt},
 		{"request_headers", "how a request's headers are changed: remove, then set, then add", headerRules},
@@ -86,13 +86,13 @@ var (
 		{"max_age", "how long browsers remember the answer (default 5s)", duration},
 	}}
 	origin = &shape{want: "an origin such as https://example.com", text: originText}
-	jwt    = &shape{want: "a mapping with jwks, or off", text: offText, keys: []key{
+	jwt    = &shape{want: "a mapping with jwks, or off", text: offText, secret: true, keys: []key{
 		{"jwks", "the keys (RFC 7517): a URL, or a file relative to the stack file", str},
 		{"issuer", "who must have issued a token", str},
 		{"audience", "whom a token must be for", str},
 		{"claims", "claims, and the header in which the service gets each", &shape{want: "a mapping of claims to headers", free: &shape{want: "a header name", text: headerNameText}}},
 	}}
-	headerRules = &shape{want: "a mapping with set, add and remove, or off", text: offText, keys: []key{
+	headerRules = &shape{want: "a mapping with set, add and remove, or off", text: offText, secret: true, keys: []key{
 		{"set", "headers that take the place of those of their name", headers},
 		{"add", "headers that are added", headers},
 		{"remove", "names of headers that are taken off", headerNames},

@@ -20,6 +20,8 @@ type shape struct {
 	free *shape // the mapping form with keys of the user's choice
 	name *names // what free keys look like; nil for anything
 
+	secret bool // errors do not show what a variable puts here
+
 	// foreign are keys of compose that are left out on purpose, and what to do instead.
 	foreign map[string]string
 }
@@ -54,7 +56,11 @@ func (c *checker) check(n *node, s *shape, path string) {
 			return
 		}
 		if hint, ok := s.text.accepts(n.Value); !ok {
-			c.add(n.pos(), path, hint, "want %s, got %s", s.want, n.what())
+			got := n.what()
+			if s.secret {
+				got = n.asWritten()
+			}
+			c.add(n.pos(), path, hint, "want %s, got %s", s.want, got)
 		}
 	case n.isList() && s.list != nil:
 		for i, item := range n.items {

@@ -38,7 +38,7 @@ var (
 	}}}
 	listenText   = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
 	endpointText = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
-	pathText     = &text{accepts: parses(parsePath), schema: pattern(`^/`)}
+	pathText     = &text{accepts: parses(parsePath), schema: pattern(pathPattern)}
 	probeText    = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
 	hostText     = loose(hostPattern)
 	consulText   = &text{accepts: parses(parseConsul), schema: pattern(`^consul://.+`)}
@@ -163,6 +163,9 @@ func parseEndpoint(s string) (string, bool) {
 	addr, ok := parseListen(s)
 	return addr, ok && !strings.HasPrefix(addr, ":") && !strings.HasSuffix(addr, ":0")
 }
+
+// pathPattern is what parsePath takes.
+const pathPattern = `^/[^?#\x00-\x20\x7f]*$`
 
 func parsePath(s string) (string, bool) {
 	return s, strings.HasPrefix(s, "/") && !strings.ContainsAny(s, "?#") && !strings.ContainsFunc(s, blank)

@@ -23,6 +23,7 @@ var (
 	passwordText = loose(regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`))
 
 	networkText    = &text{accepts: parses(parseNetwork), schema: pattern(`^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$`)}
+	rewriteText    = &text{accepts: acceptsRewrite, schema: pattern(pathPattern)}
 	redirectText   = &text{accepts: parses(parseRedirect), schema: pattern(`^/($|[^/\\])|^https?://[^/]`)}
 	rateText       = &text{accepts: parses(parseRate), schema: except(ratePattern.String(), `/0[^1-9]*$`)}
 	originText     = &text{accepts: acceptsOrigin, schema: pattern(originPattern.String())}
@@ -111,6 +112,15 @@ func parseNetwork(s string) (netip.Prefix, bool) {
 	return p.Masked(), err == nil
 }
 
+// acceptsRewrite takes a path alone.
+func acceptsRewrite(s string) (string, bool) {
+	_, ok := parsePath(s)
+	if !ok && strings.HasPrefix(s, "/") && strings.ContainsAny(s, "?#") {
+		return "a request keeps its own query; write %3F or %23 for the character in a path", false
+	}
+	return "", ok
+}
+
 // parseRedirect takes a path or a URL. What browsers take for another host in
 // the guise of a path, //host and /\host, is neither.
 func parseRedirect(s string) (string, bool) {
@@ -157,6 +167,22 @@ func acceptsOrigin(s string) (string, bool) {
 
 // group is what a rewrite or redirect names of a regular expression.
 var group = regexp.MustCompile(`\$([0-9]+)`)
+
+// placeholder is what only looks like a group: ${1}, $host.
+var placeholder = regexp.MustCompile(`\$(\{[^}]*\}?|[A-Za-z_][A-Za-z0-9_]*)`)
+
+// hostOf is the host of a URL as it is written, with the port and the user;
+// "" of a path.
+func hostOf(target string) string {
+	if strings.HasPrefix(target, "/") {
+		return ""
+	}
+	_, rest, _ := strings.Cut(target, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		return rest[:end]
+	}
+	return rest
+}
 
 // groupsIn counts the groups of an expression, 0 where it is none.
 func groupsIn(expr string) int {

@@ -30,13 +30,31 @@ func (l *loader) checkRoutes() {
 		case to.Kind == KindJob || to.Protocol == TCP:
 			l.add(r.Pos, path+".to", "", "want a service that speaks HTTP, got %s, which does not", quote(r.To))
 		}
+		l.checkRouteAuth(r, path)
 		take(r, path)
 	}
 	for i := range l.stack.Services {
 		s := &l.stack.Services[i]
 		for _, r := range s.Routes {
+			l.checkRouteAuth(r, "services."+s.Name+".route")
 			take(r, "services."+s.Name+".route")
 		}
+	}
+}
+
+// checkRouteAuth looks at a route that names who may come; one that does not is
+// the gateway's matter.
+func (l *loader) checkRouteAuth(r Route, path string) {
+	if r.Policies.BasicAuth != nil || r.Policies.JWT != nil {
+		l.checkAuth(r.Pos, path, r.Policies.Over(l.stack.Gateway.Policies), "switch one off here: `basic_auth: off` or `jwt: off`")
+	}
+}
+
+// checkAuth wants one use of the Authorization field, of which a request has
+// one (RFC 9110 §11.6.2).
+func (l *loader) checkAuth(pos Pos, path string, p Policies, hint string) {
+	if p.BasicAuth != nil && p.JWT != nil {
+		l.add(pos, path, hint, "want basic_auth or jwt, got both, which need the same header of a request")
 	}
 }
 
