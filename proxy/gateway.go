@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msctl/msctl/proxy/http1"
-	"github.com/msctl/msctl/proxy/nethttp"
+	"github.com/msctl/msctl/proxy/http2"
 	"github.com/msctl/msctl/proxy/observe"
 	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/registry"
@@ -49,7 +49,7 @@ type Gateway struct {
 	Options
 	registry *registry.Registry
 	engine   *http1.Engine
-	other    *nethttp.Engine // of what is HTTP/2
+	other    *http2.Engine // of what is HTTP/2
 	recorder *observe.Recorder
 	unrouted *observe.Series // of what no route takes
 	table    atomic.Pointer[table]
@@ -79,7 +79,7 @@ func New(reg *registry.Registry, o Options) *Gateway {
 	if o.OnError == nil {
 		o.OnError = func(error) {}
 	}
-	g := &Gateway{Options: o, registry: reg, other: nethttp.New(o.OnError), recorder: observe.New(), listeners: map[place]*listener{}}
+	g := &Gateway{Options: o, registry: reg, other: http2.New(o.OnError), recorder: observe.New(), listeners: map[place]*listener{}}
 	g.unrouted = g.recorder.Series("", "", "")
 	g.engine = http1.New(http1.Options{Other: g.other.Serve, OnError: o.OnError})
 	g.table.Store(&table{pools: map[string]*pool{}})

@@ -89,7 +89,11 @@ func TestARelayedConnectionIsInFlight(t *testing.T) {
 	}
 	defer c.Close()
 	pool := w.table.Load().pools["mail"]
-	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].Active == 1 })
+	eventually(t, "the connection is relayed", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return pool.active == 1
+	})
 	w.put("mail-1", target, registry.Draining)
 	drained := make(chan error)
 	go func() { drained <- w.Drain(t.Context(), "mail-1") }()
@@ -112,6 +116,10 @@ func TestAnOpenConnectionDoesNotKeepTheGateway(t *testing.T) {
 	}
 	defer c.Close()
 	pool := w.table.Load().pools["mail"]
-	eventually(t, "the connection is relayed", func() bool { return pool.of("mail-1")[0].Active == 1 })
+	eventually(t, "the connection is relayed", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return pool.active == 1
+	})
 	w.stop()
 }

@@ -24,6 +24,7 @@ type body struct {
 	count  int64 // data so far
 	over   bool
 	span   io.LimitedReader
+	tail   *head // gets the trailers of plain chunks; nil drops them
 }
 
 // begin makes b the body of that length.
@@ -96,7 +97,11 @@ func (b *body) trailers(p []byte, before int) (int, *fault) {
 		n = 2
 	case i >= 0:
 		n = i + len(headEnd)
-		if f := new(head).parseTrailers(p[:n]); f != nil {
+		t := b.tail
+		if t == nil {
+			t = new(head)
+		}
+		if f := t.parseTrailers(bytes.Clone(p[:n])); f != nil {
 			return 0, f
 		}
 	case len(p) > 1 && before == 0 && hopeless(p, 0) != nil:

@@ -105,16 +105,29 @@ func (p *prefixed) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
+// Rest is a connection that Options.Other serves, from what nobody has read of
+// it yet on. It is no *tls.Conn, whatever it carries.
+type Rest struct {
+	prefixed
+	Client netip.Addr
+	TLS    bool // it came encrypted
+}
+
+// CloseWrite ends what is sent, as far as the connection can.
+func (r *Rest) CloseWrite() error {
+	if h, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return nil
+}
+
 // rest is the connection as another engine can read it.
 func (c *client) rest() net.Conn {
 	c.expire.Store(0)
 	_ = c.SetReadDeadline(time.Time{})
-	if len(c.unread()) == 0 {
-		return c.Conn
-	}
-	p := &prefixed{Conn: c.Conn, front: bytes.Clone(c.unread())}
+	r := &Rest{prefixed{c.Conn, bytes.Clone(c.unread())}, c.remote, c.tls}
 	c.used(c.w - c.r)
-	return p
+	return r
 }
 
 // stop frees what the connection holds but the connection.

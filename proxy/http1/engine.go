@@ -41,7 +41,8 @@ const acceptPause = 50 * time.Millisecond
 type Options struct {
 	// Other serves the connections of a listener that are not HTTP/1: those
 	// that speak HTTP/2, and those with a request for a service that speaks
-	// HTTP/2 only. It returns when ctx has ended and nothing is left.
+	// HTTP/2 only. Each is a *Rest. It returns when ctx has ended and nothing
+	// is left.
 	Other func(ctx context.Context, ln net.Listener, door wire.Door) error
 	// OnError hears of what concerns no single request.
 	OnError func(error)

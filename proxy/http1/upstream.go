@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type Upstream struct {
 	mu        sync.Mutex
 	idle      []*conn // the one used last is the last
 	forgotten bool
+	beside    io.Closer // of another engine; nil without
 }
 
 // Upstream returns the connections to addr, which are made within connect.
@@ -49,6 +51,9 @@ func (u *Upstream) Forget() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.forgotten = true
+	if u.beside != nil {
+		_ = u.beside.Close()
+	}
 	for _, c := range u.idle {
 		_ = c.Close()
 	}
