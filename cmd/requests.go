@@ -37,7 +37,7 @@ between services, as they ended: when they began, status, method, path, the
 route or the calling service and the instance that answered, how long they took,
 bytes of the response, and what went wrong.
 
-The last 4096 are there while the stack runs. --status takes a status (404), a
+The last 2048 are there while the stack runs. --status takes a status (404), a
 class (5xx) or a range (400-499).`,
 		Example: "  msctl requests -f\n  msctl requests --status 5xx --service orders\n  msctl requests --slow 200ms --tail 20 --json",
 		Args:    none,

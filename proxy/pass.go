@@ -64,6 +64,13 @@ func newPass(p *pool, r *observe.Recorder, s *observe.Series, h *wire.Head) *pas
 	return w
 }
 
+// retry has the request repeated as r says; nil is not at all.
+func (p *pass) retry(r *stack.Retries) {
+	if p.retries = r; r != nil {
+		p.terms.TryTimeout = r.PerTryTimeout
+	}
+}
+
 func (p *pass) Next(ctx context.Context, cause error) (wire.Upstream, error) {
 	if cause != nil {
 		p.tried = append(p.tried, &p.at.Host)
@@ -114,10 +121,14 @@ func (p *pass) wait(ctx context.Context, o outlook, cause error) (*endpoint, err
 			return nil, p.pool.unavailable(o, waited(time.Since(began)))
 		}
 		timer.Reset(left)
+		var freed <-chan struct{} // of no use to one that room does not help
+		if o.full {
+			freed = p.pool.freed
+		}
 		select {
 		case <-o.changed:
 			p.tried = p.tried[:0] // what refused may be another process by now
-		case <-p.pool.freed:
+		case <-freed:
 		case <-timer.C:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -258,6 +269,6 @@ func (p *pass) leave(v verdict) {
 	if p.at == nil {
 		return
 	}
-	p.pool.leave(p.at, v, time.Now())
+	p.pool.leave(p.at, v)
 	p.at = nil
 }

@@ -196,12 +196,15 @@ type outlook struct {
 // take chooses a ready endpoint that is not among tried and counts a request
 // in flight at it, or says why there is none.
 func (p *pool) take(w *pass) (*endpoint, outlook) {
-	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	most := p.how().max
 	full := most > 0 && p.active >= most
 	if !full {
+		var now time.Time
+		if !p.balancer.Timeless() {
+			now = time.Now()
+		}
 		if h := p.balancer.Pick(now, w.hash, w.hashed, w.tried); h != nil {
 			h.Active++
 			p.active++
@@ -221,7 +224,7 @@ const (
 )
 
 // leave ends a request at e.
-func (p *pool) leave(e *endpoint, v verdict, now time.Time) {
+func (p *pool) leave(e *endpoint, v verdict) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.Active--
@@ -230,8 +233,12 @@ func (p *pool) leave(e *endpoint, v verdict, now time.Time) {
 		close(e.landed)
 		e.landed = nil
 	}
-	if v != noVerdict {
-		p.balancer.Report(&e.Host, v == did, now)
+	switch {
+	case v == noVerdict:
+	case v == did && p.balancer.Timeless():
+		p.balancer.Report(&e.Host, true, time.Time{})
+	default:
+		p.balancer.Report(&e.Host, v == did, time.Now())
 	}
 	if p.held > 0 && p.how().max > 0 {
 		p.free()

@@ -97,6 +97,10 @@ func (b *Balancer) Pick(now time.Time, hash uint64, hashed bool, tried []*Host) 
 	}
 }
 
+// Timeless reports whether Pick and a Report of success do the same at any
+// time, so that nobody has to know it: no host is warming up or ejected.
+func (b *Balancer) Timeless() bool { return b.warm.IsZero() && b.until.IsZero() }
+
 // candidates are the hosts that a pick may choose. They are good until the next.
 func (b *Balancer) candidates(now time.Time, tried []*Host) []*Host {
 	eject := now.Before(b.until) && !b.panics(now)

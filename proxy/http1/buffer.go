@@ -8,9 +8,10 @@ const bufferSize = 32 << 10
 // smallBuffer has room for most heads.
 const smallBuffer = 2 << 10
 
-// Buffers come in three sizes: a thousand requests in flight hold a thousand
+// Buffers come in four sizes: a thousand requests in flight hold a thousand
 // of them.
 var (
+	tiny   = sync.Pool{New: func() any { return new([1 << 10]byte) }}
 	small  = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
 	medium = sync.Pool{New: func() any { return new([8 << 10]byte) }}
 	large  = sync.Pool{New: func() any { return new([bufferSize]byte) }}
@@ -19,6 +20,8 @@ var (
 // buffer returns one with room for n bytes, or of bufferSize when n is more.
 func buffer(n int) []byte {
 	switch {
+	case n <= 1<<10:
+		return tiny.Get().(*[1 << 10]byte)[:]
 	case n <= smallBuffer:
 		return small.Get().(*[smallBuffer]byte)[:]
 	case n <= 8<<10:
@@ -30,6 +33,8 @@ func buffer(n int) []byte {
 // putBuffer gives a buffer back; nil is none.
 func putBuffer(b []byte) {
 	switch cap(b) {
+	case 1 << 10:
+		tiny.Put((*[1 << 10]byte)(b[:1<<10]))
 	case smallBuffer:
 		small.Put((*[smallBuffer]byte)(b[:smallBuffer]))
 	case 8 << 10:

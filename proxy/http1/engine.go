@@ -95,8 +95,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, door wire.Door, sec
 		delete(e.servers, s)
 		e.mu.Unlock()
 	}()
-	under, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+	requests := context.WithoutCancel(ctx)
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 	var err error
 	for err == nil {
@@ -104,7 +103,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, door wire.Door, sec
 		c, err = ln.Accept()
 		switch {
 		case err == nil:
-			s.serves.Go(func() { s.serve(ctx, under, c, secure) })
+			s.serves.Go(func() { s.serve(ctx, requests, c, secure) })
 		case errors.Is(err, net.ErrClosed):
 		default:
 			e.OnError(fmt.Errorf("accept: %w", err))
@@ -116,17 +115,14 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, door wire.Door, sec
 		}
 	}
 	s.end()
-	defer time.AfterFunc(grace, func() {
-		cut()
-		s.cut()
-	}).Stop()
+	defer time.AfterFunc(grace, s.cut).Stop()
 	s.serves.Wait()
 	return s.other.wait()
 }
 
 // serve serves one connection to its end.
-func (s *server) serve(ctx, under context.Context, n net.Conn, secure *tls.Config) {
-	c := newClient(under, s, n)
+func (s *server) serve(ctx, requests context.Context, n net.Conn, secure *tls.Config) {
+	c := newClient(requests, s, n)
 	defer c.stop()
 	s.add(c)
 	defer s.remove(c)

@@ -6,8 +6,8 @@ import (
 )
 
 // Records is how many requests are kept: some seconds of a load test, hours of
-// work at a desk, below 3 MiB.
-const Records = 4096
+// work at a desk, below 1.5 MiB.
+const Records = 2048
 
 // slot is where a record is. Whoever sets state to busy has it, until they set
 // it to a number again.

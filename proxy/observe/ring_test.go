@@ -195,7 +195,7 @@ func TestAddAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { e.Begin(s, h); r.Add(e) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	if size := unsafe.Sizeof(slot{}) * Records; size > 3<<20 {
+	if size := unsafe.Sizeof(slot{}) * Records; size > 3<<19 {
 		t.Errorf("the records take %d bytes", size)
 	}
 }
