@@ -42,6 +42,13 @@ type Exit struct {
 	Signal string `json:"signal,omitempty"` // "SIGKILL"
 }
 
+// Stale is why an instance goes on with code that is not the latest.
+type Stale struct {
+	Reason string    `json:"reason"` // "build failed", "the new instance exited with code 1"
+	Since  time.Time `json:"since"`
+	Output []string  `json:"output,omitempty"` // last lines of what failed
+}
+
 // Instance is one replica of a service, as the table has it.
 type Instance struct {
 	ID        string            `json:"id"` // "catalog-1"
@@ -64,7 +71,8 @@ type Instance struct {
 	Tags      []string          `json:"tags,omitempty"`
 	Meta      map[string]string `json:"meta,omitempty"`
 	External  bool              `json:"external,omitempty"`
-	Revision  uint64            `json:"revision"` // the table's when this row changed last; Put sets it
+	Stale     *Stale            `json:"stale,omitempty"` // nil while it runs the latest code
+	Revision  uint64            `json:"revision"`        // the table's when this row changed last; Put sets it
 }
 
 // Duration is a time.Duration that JSON carries in milliseconds, with their

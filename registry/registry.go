@@ -28,33 +28,40 @@ func New() *Registry {
 // service's and replica's. It never waits for
 // readers, who may miss intermediate states. A Put of what is there already
 // makes no revision.
-func (r *Registry) Put(i Instance) {
-	i = i.clone()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at, found := slices.BinarySearchFunc(r.table, i, byService)
-	if found {
-		if i.Revision = r.table[at].Revision; reflect.DeepEqual(r.table[at], i) {
-			return
-		}
-	} else {
-		r.table = slices.Insert(r.table, at, i)
-	}
-	r.advance()
-	i.Revision = r.revision
-	r.table[at] = i
-}
+func (r *Registry) Put(i Instance) { r.Edit(nil, i) }
 
 // Delete takes an instance out; one that is not there makes no revision.
-func (r *Registry) Delete(id string) {
+func (r *Registry) Delete(id string) { r.Edit([]string{id}) }
+
+// Edit deletes and puts in one revision: no reader sees one without the other.
+func (r *Registry) Edit(gone []string, put ...Instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := slices.IndexFunc(r.table, func(i Instance) bool { return i.ID == id })
-	if at < 0 {
-		return
+	next := r.revision + 1
+	changed := false
+	for _, id := range gone {
+		if at := slices.IndexFunc(r.table, func(i Instance) bool { return i.ID == id }); at >= 0 {
+			r.table = slices.Delete(r.table, at, at+1)
+			changed = true
+		}
 	}
-	r.table = slices.Delete(r.table, at, at+1)
-	r.advance()
+	for _, i := range put {
+		i = i.clone()
+		at, found := slices.BinarySearchFunc(r.table, i, byService)
+		if found {
+			if i.Revision = r.table[at].Revision; reflect.DeepEqual(r.table[at], i) {
+				continue
+			}
+		} else {
+			r.table = slices.Insert(r.table, at, i)
+		}
+		i.Revision = next
+		r.table[at] = i
+		changed = true
+	}
+	if changed {
+		r.advance()
+	}
 }
 
 // advance begins the next revision. The caller holds mu.
@@ -119,6 +126,11 @@ func (i Instance) clone() Instance {
 	if i.Exit != nil {
 		e := *i.Exit
 		i.Exit = &e
+	}
+	if i.Stale != nil {
+		s := *i.Stale
+		s.Output = slices.Clone(s.Output)
+		i.Stale = &s
 	}
 	return i
 }

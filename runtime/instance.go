@@ -224,7 +224,7 @@ func (i *instance) leave(grace time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	_ = i.sup.Gateway.Drain(ctx, i.want.ID) // what is in flight after the grace period is cut off with the instance
+	_ = i.sup.Gateway.Drain(ctx, i.spec.addr()) // what is in flight after the grace period is cut off with the instance
 }
 
 // containerError: what runs is processes.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/msctl/msctl/stack"
@@ -30,6 +31,13 @@ type Spec struct {
 	Grace        time.Duration // between the stop signal and SIGKILL
 	StopSignal   string
 	Limits       stack.Limits
+
+	// Bin names where the build puts its program: one name for each build, so
+	// that what runs is not written over.
+	Bin string
+	// Socket is a listening socket that the instance gets as its descriptor 3,
+	// as systemd passes them (sd_listen_fds(3)); nil for none.
+	Socket *os.File
 
 	// Kill, when closed, ends the wait of a stop: SIGKILL at once.
 	Kill <-chan struct{}
@@ -50,6 +58,8 @@ type Runner interface {
 	// and an *ExitError for any other end; other errors mean that it never
 	// started.
 	Run(ctx context.Context, s Spec, out io.Writer) error
+	// Signal sends a signal such as SIGHUP to the process that OnStart named.
+	Signal(pid int, name string) error
 	// Exec runs a command beside the instance, in its environment.
 	Exec(ctx context.Context, s Spec, c stack.Command, out io.Writer) error
 }
@@ -60,8 +70,10 @@ type Gateway interface {
 	Configure(ctx context.Context, s *stack.Stack) error
 	// Edge is the address at which caller reaches callee.
 	Edge(caller, callee string) (string, bool)
-	// Drain lets the instance finish what it has been given.
-	Drain(ctx context.Context, instanceID string) error
+	// Drain lets what is in flight at an instance's address finish. When ctx
+	// ends before that, what is left is closed the way its protocol closes,
+	// and the error is ctx's.
+	Drain(ctx context.Context, addr string) error
 }
 
 // ExitError is the end of an instance other than exit code 0.

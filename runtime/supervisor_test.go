@@ -67,6 +67,8 @@ func (f *fakeRunner) Run(ctx context.Context, s Spec, out io.Writer) error {
 	return err
 }
 
+func (r *fakeRunner) Signal(int, string) error { return nil }
+
 func serve(ctx context.Context, _ Spec, _ io.Writer) error { <-ctx.Done(); return nil }
 
 func crash(context.Context, Spec, io.Writer) error { return &ExitError{Code: 1} }

@@ -127,7 +127,8 @@ type Service struct {
 	Limits          Limits
 
 	Watch  []string // absolute paths; nil means the language's defaults
-	Ignore []string
+	Poll   bool     // its files are looked at now and then: the system does not tell of changes
+	Ignore []string // patterns of .gitignore, relative to Dir
 	Reload Reload
 	Stores []Store
 	Labels map[string]string
@@ -228,9 +229,17 @@ type Limits struct {
 
 // Reload says how a running instance is replaced.
 type Reload struct {
-	Mode   string // "" automatic; swap, restart, socket, signal, none
-	Signal string
+	Mode     string // "" automatic; swap, restart, socket, signal, none
+	Signal   string
+	MaxSurge int           // replacements that run beside the old instances at once, at least 1
+	Drain    time.Duration // what is in flight at an old instance may take so long
 }
+
+// Defaults of Reload.
+const (
+	DefaultMaxSurge = 1                // as of Kubernetes' Deployment with few replicas
+	DefaultDrain    = 10 * time.Second // compose's default to stop
+)
 
 // Container is what only containers have.
 type Container struct {

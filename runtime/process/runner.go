@@ -110,6 +110,17 @@ func (r *Runner) Exec(ctx context.Context, s runtime.Spec, c stack.Command, out 
 	return r.run(ctx, s, c, out)
 }
 
+// Signal implements runtime.Runner.
+func (r *Runner) Signal(pid int, name string) error {
+	r.fork.RLock() // or it could be reaped meanwhile, and its pid be another's
+	defer r.fork.RUnlock()
+	if !r.isLeader(pid) {
+		return os.ErrProcessDone
+	}
+	signalProcess(pid, name)
+	return nil
+}
+
 // buildGrace is what setup and build commands get to stop.
 const buildGrace = 2 * time.Second
 
