@@ -104,7 +104,7 @@ func (b *body) trailers(p []byte, before int) (int, *fault) {
 		if f := t.parseTrailers(bytes.Clone(p[:n])); f != nil {
 			return 0, f
 		}
-	case len(p) > 1 && before == 0 && hopeless(p, 0) != nil:
+	case len(p) > 0 && before == 0 && hopeless(p, 0) != nil:
 		return 0, badTrailer
 	default:
 		return 0, nil

@@ -6,7 +6,9 @@ const maxChunkLine = 256
 
 // chunks follows a chunked body (RFC 9112 §7.1) without changing it: it says
 // which bytes are framing, which are data, and where the body ends. Sizes are
-// hexadecimal digits alone, lines end with CR LF, extensions are visible.
+// hexadecimal digits alone, with no space behind them (which some read as part
+// of an extension and some as an error), lines end with CR LF, extensions are
+// visible.
 // The zero value stands before the first chunk.
 type chunks struct {
 	state uint8
@@ -58,7 +60,7 @@ func (c *chunks) step(b byte) bool {
 		switch b {
 		case '\r':
 			c.state = inSizeEnd
-		case ';', ' ', '\t':
+		case ';':
 			c.state = inExtension
 		default:
 			return false

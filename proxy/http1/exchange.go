@@ -253,6 +253,9 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 			return 0, err
 		}
 		n, err = x.try(c)
+		if err == nil && idle && repeat && x.overfull(c, n) {
+			err = &answerError{leftBefore}
+		}
 		if err == nil {
 			if x.head.status < 500 || !repeat || !x.pass.Again(x.ctx, x.head.status, nil) {
 				return n, nil
@@ -263,8 +266,8 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 		switch {
 		case errors.Is(err, errAgain), !repeat, x.aborted() != nil:
 			return 0, err
-		case idle && errors.As(err, new(*unanswered)):
-			continue
+		case idle && (errors.As(err, new(*unanswered)) || errors.As(err, new(*answerError))):
+			continue // that was of the connection's past
 		case x.pass.Again(x.ctx, 0, err):
 			return 0, errAgain
 		}
@@ -272,10 +275,31 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 	}
 }
 
+var leftBefore = &fault{http.StatusBadGateway, "there are bytes behind its response"}
+
+// overfull reports whether more has come than the response whose head is n
+// bytes long. Then it may answer nothing: bytes that came when the connection
+// was idle are read together with those that answer, and come first.
+func (x *exchange) overfull(c *conn, n int) bool {
+	there := int64(len(c.unread()) - n)
+	switch length := x.head.length; {
+	case x.head.status == http.StatusSwitchingProtocols, length == untilClose:
+		return false
+	case length >= 0:
+		return there > length
+	}
+	var b body
+	b.begin(c, chunked, 0)
+	c.r += n
+	p, f := b.there()
+	c.r -= n
+	return f == nil && b.over && there > int64(len(p))
+}
+
 // drop closes the connection in use.
 func (x *exchange) drop(c *conn) {
-	_ = x.use(nil)
 	x.stopUpload()
+	_ = x.use(nil)
 	c.r = c.w
 	c.release()
 	_ = c.Close()
@@ -356,10 +380,16 @@ func (x *exchange) ask(c *conn) (n int, err error) {
 // 100 only to one that waits for it.
 func (x *exchange) inform(c *conn, n int) error {
 	defer c.used(n)
-	if x.old || x.head.status == http.StatusContinue && !x.expects {
+	h := x.head
+	if x.old || h.status == http.StatusContinue && !x.expects {
 		return nil
 	}
-	return x.write(c.unread()[:n])
+	b := buffer(n)
+	defer putBuffer(b)
+	p := append(b[:0], "HTTP/1.1"...)
+	p = append(p, h.bytes[len("HTTP/1.1"):h.fieldsFrom()]...)
+	p = x.copyFields(p, nil, nil, asItIs)
+	return x.write(append(p, '\r', '\n'))
 }
 
 // uploadBody sends the rest of the request's body.
@@ -370,6 +400,9 @@ func (c *client) uploadBody() {
 	c.mu.Unlock()
 	err := x.request.copy(up, c.pace)
 	c.expire.Store(0)
+	if err != nil {
+		x.request.over = false // also when its last bytes are there, but did not go out
+	}
 	var w *writeError
 	if err != nil && !errors.As(err, &w) && !x.stopping.Load() {
 		x.uploadErr = err
@@ -381,7 +414,8 @@ func (c *client) uploadBody() {
 // pace gives the client time for its next bytes.
 func (c *client) pace() { c.expire.Store(c.server.clock.in(bodyTimeout)) }
 
-// stopUpload ends the sending of the body and waits for that.
+// stopUpload ends the sending of the body and waits for that. It may be waiting
+// for the client, or for an instance that reads no more.
 func (x *exchange) stopUpload() {
 	if !x.uploading {
 		return
@@ -394,9 +428,11 @@ func (x *exchange) stopUpload() {
 	}
 	x.stopping.Store(true)
 	_ = x.SetReadDeadline(past)
+	_ = x.up.SetWriteDeadline(past)
 	<-x.uploaded
 	x.stopping.Store(false)
 	_ = x.SetReadDeadline(time.Time{})
+	_ = x.up.SetWriteDeadline(time.Time{})
 }
 
 // fail answers a request that got no response, and returns why.
@@ -464,10 +500,9 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 		x.stopUpload()
 		upClose = upClose || x.uploadErr != nil || !x.request.over
 	}
-	if upClose || len(c.unread()) > 0 {
+	if x.use(nil) != nil || upClose || len(c.unread()) > 0 { // an abort has cut it
 		x.drop(c)
 	} else {
-		_ = x.use(nil)
 		c.release()
 		u.put(c)
 	}

@@ -206,6 +206,9 @@ func (h *head) parseResponse(b []byte, bodiless bool) *fault {
 	if f := h.parseFields(e+1, false); f != nil {
 		return f
 	}
+	if h.status < 200 || h.status == http.StatusNoContent {
+		h.unframe()
+	}
 	if bodiless || h.status < 200 || h.status == http.StatusNoContent || h.status == http.StatusNotModified {
 		h.length = 0
 	} else if h.length == untilClose {
@@ -215,6 +218,16 @@ func (h *head) parseResponse(b []byte, bodiless bool) *fault {
 		h.close = true
 	}
 	return nil
+}
+
+// unframe drops the fields that say how long a body is: this message may not
+// have them (RFC 9110 §8.6, RFC 9112 §6.1), and some would wait for the body.
+func (h *head) unframe() {
+	for i := range h.n {
+		if f := &h.fields[i]; f.fate == framed {
+			f.fate = drop
+		}
+	}
 }
 
 // A special field is one that this engine looks at itself.

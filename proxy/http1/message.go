@@ -218,7 +218,7 @@ func (h *head) fieldsFrom() int {
 // endHead writes what becomes of the connection, and the empty line.
 func (x *exchange) endHead(b []byte) []byte {
 	switch {
-	case x.last || x.server.ending.Load() || !x.request.over && !x.uploading:
+	case x.last || x.server.ending.Load() || !x.uploading && !x.request.over:
 		x.last = true
 		b = append(b, "Connection: close\r\n"...)
 	case x.old:

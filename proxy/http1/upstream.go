@@ -66,9 +66,12 @@ type connectError struct{ error }
 func (e *connectError) Unwrap() error { return e.error }
 
 // take returns an idle connection, the one that was used last, nil without
-// one. sure: one that the other side has not closed meanwhile.
+// one. sure: one that the other side has not closed meanwhile. Whatever has been
+// idle for longer than a tick is looked at, too: the other side may have said
+// what nobody asked for.
 func (u *Upstream) take(sure bool) *conn {
-	oldest := u.engine.clock.now.Load() - int64(upstreamIdle)
+	now := u.engine.clock.now.Load()
+	oldest := now - int64(upstreamIdle)
 	for {
 		u.mu.Lock()
 		n := len(u.idle)
@@ -80,7 +83,7 @@ func (u *Upstream) take(sure bool) *conn {
 		u.idle[n-1] = nil
 		u.idle = u.idle[:n-1]
 		u.mu.Unlock()
-		if c.since >= oldest && (!sure || c.alive()) {
+		if c.since >= oldest && (!sure && c.since == now || c.alive()) {
 			return c
 		}
 		_ = c.Close()
