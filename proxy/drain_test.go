@@ -39,15 +39,15 @@ func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
 	w.reg.Put(registry.Instance{ID: "api-1", Service: "api", Address: addr, State: registry.Draining})
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.Drain(short, "api-1"); err == nil {
+	if err := w.Drain(short, addr); err == nil {
 		t.Error("drained with a request in flight")
 	}
 	if err := w.Configure(t.Context(), declare(t)); err != nil { // without the service
 		t.Fatal(err)
 	}
 	drained := make(chan error)
-	go func() { drained <- w.Drain(t.Context(), "api-1") }()
-	if err := w.Drain(short, "api-1"); err == nil {
+	go func() { drained <- w.Drain(t.Context(), addr) }()
+	if err := w.Drain(short, addr); err == nil {
 		t.Error("the requests of a service that was removed are not waited for")
 	}
 	close(goOn)
@@ -108,7 +108,7 @@ func TestNoRequestFailsWhileInstancesAreReplaced(t *testing.T) {
 		before := asked.Load()
 		next := w.start(t, n)
 		w.reg.Put(current.row(registry.Draining))
-		if err := w.Drain(t.Context(), current.id); err != nil {
+		if err := w.Drain(t.Context(), current.addr); err != nil {
 			t.Fatal(err)
 		}
 		current.kill()

@@ -152,15 +152,16 @@ func (g *Gateway) fill(t *table) {
 	}
 }
 
-// Drain returns when the instance has no request in flight: the whole of each
-// exchange, with streams, upgraded and relayed connections. What the registry
+// Drain returns when no request is in flight at an instance's address: the
+// whole of each exchange, with streams, upgraded and relayed connections,
+// whichever instance the registry has at the address by now. What the registry
 // says when Drain is called holds for every request that comes after, so none
-// goes to an instance that was marked as draining before. Its only error is
-// ctx's.
-func (g *Gateway) Drain(ctx context.Context, instanceID string) error {
+// goes to an address that was taken out or marked as draining before. Its only
+// error is ctx's.
+func (g *Gateway) Drain(ctx context.Context, addr string) error {
 	g.refresh()
 	for _, p := range g.table.Load().pools {
-		for _, e := range p.of(instanceID) {
+		for _, e := range p.at(addr) {
 			if err := p.drained(ctx, e); err != nil {
 				return err
 			}

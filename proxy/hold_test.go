@@ -170,11 +170,12 @@ func TestSoManyWaitAndNoMore(t *testing.T) {
 func TestClientsLeavingChargeNobody(t *testing.T) {
 	w := begin(t, declare(t, service("api")), Options{})
 	began, ended := make(chan struct{}), make(chan struct{})
-	w.put("api-1", upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+	addr := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-r.Context().Done()
 		close(ended)
-	}), registry.Ready)
+	})
+	w.put("api-1", addr, registry.Ready)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
@@ -185,7 +186,7 @@ func TestClientsLeavingChargeNobody(t *testing.T) {
 	cancel()
 	within(t, "the client", gone)
 	within(t, "the end of the instance's request", ended)
-	if err := w.Drain(t.Context(), "api-1"); err != nil {
+	if err := w.Drain(t.Context(), addr); err != nil {
 		t.Error(err)
 	}
 }

@@ -109,11 +109,13 @@ func cookie(field, name string) string {
 	return ""
 }
 
-// endpoint is one address of an instance.
+// endpoint is one address of an instance, for as long as it takes requests:
+// should it come back, it is another.
 type endpoint struct {
 	balance.Host
 	instance string
 	addr     string
+	gone     bool // takes no more requests
 	upstream wire.Upstream
 	landed   chan struct{} // closed when nothing is in flight; nil while nobody waits
 }
@@ -121,6 +123,7 @@ type endpoint struct {
 // update makes the pool what the registry says, and returns the upstreams that
 // take no more requests.
 func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire.Upstream) {
+	instances = current(instances)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if slices.EqualFunc(p.instances, instances, same) {
@@ -147,12 +150,12 @@ func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire
 		if !slices.Contains(p.ready, h) {
 			e := h.Owner.(*endpoint)
 			left = append(left, e.upstream)
-			// Should it come back, it does so with connections of its own, and
-			// nothing is held against it.
-			e.addr = ""
+			e.gone = true
+			if e.Active == 0 {
+				p.land(e)
+			}
 		}
 	}
-	p.all = slices.DeleteFunc(p.all, func(e *endpoint) bool { return e.addr == "" && e.Active == 0 })
 	p.balancer.Update(p.ready)
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -164,6 +167,27 @@ func same(a, b registry.Instance) bool {
 	return a.ID == b.ID && a.Address == b.Address && a.State == b.State && a.Weight == b.Weight && a.Reason == b.Reason
 }
 
+// current leaves out the instances that only finish what they have, while
+// another that took their place is there: "api-1-old1" beside "api-1". They
+// neither become ready again nor say why nobody is.
+func current(instances []registry.Instance) []registry.Instance {
+	replaced := func(i registry.Instance) bool {
+		at := strings.LastIndex(i.ID, "-old")
+		return at > 0 && i.State == registry.Draining &&
+			slices.ContainsFunc(instances, func(o registry.Instance) bool { return o.ID == i.ID[:at] })
+	}
+	if !slices.ContainsFunc(instances, replaced) {
+		return instances
+	}
+	out := make([]registry.Instance, 0, len(instances))
+	for _, i := range instances {
+		if !replaced(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // alive reports whether one of the instances may become ready.
 func alive(instances []registry.Instance) bool {
 	return slices.ContainsFunc(instances, func(i registry.Instance) bool { return !i.State.Terminal() })
@@ -173,7 +197,7 @@ func alive(instances []registry.Instance) bool {
 // or a new one. The caller holds mu.
 func (p *pool) endpoint(instance, addr string) *endpoint {
 	for _, e := range p.all {
-		if e.instance == instance && e.addr == addr {
+		if !e.gone && e.instance == instance && e.addr == addr {
 			return e
 		}
 	}
@@ -229,12 +253,11 @@ func (p *pool) leave(e *endpoint, v verdict) {
 	defer p.mu.Unlock()
 	e.Active--
 	p.active--
-	if e.Active == 0 && e.landed != nil {
-		close(e.landed)
-		e.landed = nil
+	if e.Active == 0 {
+		p.land(e)
 	}
 	switch {
-	case v == noVerdict:
+	case v == noVerdict, e.gone:
 	case v == did && p.balancer.Timeless():
 		p.balancer.Report(&e.Host, true, time.Time{})
 	default:
@@ -242,6 +265,17 @@ func (p *pool) leave(e *endpoint, v verdict) {
 	}
 	if p.held > 0 && p.how().max > 0 {
 		p.free()
+	}
+}
+
+// land is called when nothing is in flight at e. The caller holds mu.
+func (p *pool) land(e *endpoint) {
+	if e.landed != nil {
+		close(e.landed)
+		e.landed = nil
+	}
+	if e.gone {
+		p.all = slices.DeleteFunc(p.all, func(o *endpoint) bool { return o == e })
 	}
 }
 
@@ -297,13 +331,13 @@ func (p *pool) addresses() []string {
 	return out
 }
 
-// of returns the endpoints of an instance, those that it has left included.
-func (p *pool) of(instance string) []*endpoint {
+// at returns the endpoints at an address, those that are gone included.
+func (p *pool) at(addr string) []*endpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []*endpoint
 	for _, e := range p.all {
-		if e.instance == instance {
+		if e.addr == addr {
 			out = append(out, e)
 		}
 	}

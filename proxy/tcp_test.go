@@ -96,7 +96,7 @@ func TestARelayedConnectionIsInFlight(t *testing.T) {
 	})
 	w.put("mail-1", target, registry.Draining)
 	drained := make(chan error)
-	go func() { drained <- w.Drain(t.Context(), "mail-1") }()
+	go func() { drained <- w.Drain(t.Context(), target) }()
 	_ = c.(*net.TCPConn).CloseWrite()
 	if b, err := io.ReadAll(c); err != nil || string(b) != "one:" {
 		t.Errorf("%q, %v", b, err)

@@ -44,14 +44,15 @@ func TestWebSocketsPass(t *testing.T) {
 		}
 	}
 	// An open socket is in flight.
+	addr := w.table.Load().pools["api"].addresses()[0]
 	w.put("api-1", "", registry.Draining)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.Drain(ctx, "api-1"); err == nil {
+	if err := w.Drain(ctx, addr); err == nil {
 		t.Error("drained with an open socket")
 	}
 	drained := make(chan error)
-	go func() { drained <- w.Drain(t.Context(), "api-1") }()
+	go func() { drained <- w.Drain(t.Context(), addr) }()
 	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
 		t.Fatal(err)
 	}
