@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,6 +44,12 @@ func (a *app) stopCommand() *cobra.Command {
 
 func (a *app) restartCommand() *cobra.Command {
 	return a.serviceCommand(control.Restart, "Stop services and start them anew", "Jobs run only when they are named.")
+}
+
+func (a *app) reloadCommand() *cobra.Command {
+	return a.serviceCommand(control.Reload, "Build services anew and replace what runs, without a gap",
+		"It is what saving a file does, for services that are not watched. An instance whose replacement\n"+
+			"does not build or start goes on as it is.")
 }
 
 func (a *app) scaleCommand() *cobra.Command {
@@ -121,6 +128,14 @@ func stepDone(step control.Step, was, is registry.Instance, there bool) (bool, e
 	switch step.Action {
 	case "stop", "remove":
 		return !there || is.State.Terminal(), nil
+	case "signal":
+		return true, nil
+	}
+	if is.Stale != nil && (was.Stale == nil || is.Stale.Since.After(was.Stale.Since)) {
+		return false, &exitError{
+			code: exitUnhealthy, err: errors.New(is.ID + " " + isStale(is)),
+			hint: "the next save that works ends that; msctl logs " + is.Service + " shows all that it wrote",
+		}
 	}
 	again := !is.Started.Equal(was.Started) || is.State == registry.Failed && !is.Since.Equal(was.Since)
 	switch {

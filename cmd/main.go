@@ -133,7 +133,7 @@ type group struct {
 func (a *app) groups() []group {
 	return []group{
 		{"Run:", []*cobra.Command{
-			a.upCommand(), a.downCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.scaleCommand(),
+			a.upCommand(), a.downCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.reloadCommand(), a.scaleCommand(),
 			a.runCommand(), a.execCommand(), a.waitCommand(),
 		}},
 		{"See:", []*cobra.Command{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -100,6 +101,8 @@ func (p *operator) Do(ctx context.Context, act control.Action) (control.Result, 
 		steps, err = p.supervisor.Stop(ctx, p.services(act))
 	case control.Restart:
 		steps, err = p.supervisor.Restart(ctx, p.services(act))
+	case control.Reload:
+		steps, err = p.supervisor.Reload(ctx, p.services(act), "asked to")
 	case control.Scale:
 		steps, err = p.supervisor.Scale(ctx, act.Replicas)
 	case control.Down:
@@ -276,6 +279,11 @@ func (f fields) Get(name string) string { return http.Header(f).Get(name) }
 // Has implements wire.Header.
 func (f fields) Has(name, value string) bool {
 	return slices.Contains(http.Header(f).Values(name), value)
+}
+
+// Values implements wire.Header.
+func (f fields) Values(name string) iter.Seq[string] {
+	return slices.Values(http.Header(f).Values(name))
 }
 
 func controlRoutes(routes []proxy.Route) []control.Route {

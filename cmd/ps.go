@@ -111,10 +111,18 @@ func (a *app) printInstances(instances []registry.Instance) {
 		if i.Address != "" && i.State.Running() {
 			addr = i.Address
 		}
-		line := fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s\t%s", i.ID, i.State, ago(i.Since), i.Restarts, pid, addr, firstLine(i.Reason))
+		line := fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s\t%s", i.ID, i.State, ago(i.Since), i.Restarts, pid, addr, firstLine(why(i)))
 		fmt.Fprintln(w, strings.TrimRight(line, "\t "))
 	}
 	_ = w.Flush()
+}
+
+// why is what there is to say about the state of an instance.
+func why(i registry.Instance) string {
+	if i.Stale != nil {
+		return "old code: " + i.Stale.Reason + " " + ago(i.Stale.Since) + " ago"
+	}
+	return i.Reason
 }
 
 // ago is how long something has been so, in its largest unit.

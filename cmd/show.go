@@ -125,7 +125,9 @@ func (n *newsTeller) tell(snap registry.Snapshot) {
 		if line := news(n.last[i.ID], i); line != "" {
 			fmt.Fprintln(n.app.err, line)
 		}
-		n.last[i.ID] = i
+		if i.Beside == "" {
+			n.last[i.ID] = i
+		}
 	}
 	n.told = snap.Revision
 	if !n.began.IsZero() && allReady(snap) {
@@ -144,7 +146,16 @@ func allReady(snap registry.Snapshot) bool {
 // news says what is worth a line of what changed about an instance.
 func news(was, is registry.Instance) string {
 	again := !was.Started.Equal(is.Started) && (is.State == registry.Ready || is.State.Terminal()) // it was started, and not seen to be
-	if was.State == is.State && was.Reason == is.Reason && !again {
+	switch {
+	case is.Beside != "":
+		return "" // what becomes of it is told of the one that it is beside
+	case is.Stale != nil && (was.Stale == nil || is.Stale.Since.After(was.Stale.Since)):
+		line := is.ID + " " + isStale(is)
+		if len(is.Stale.Output) > 0 {
+			line += "\n  | " + strings.Join(is.Stale.Output, "\n  | ")
+		}
+		return line
+	case was.State == is.State && was.Reason == is.Reason && !again:
 		if len(was.Output) == 0 && len(is.Output) > 0 {
 			return is.ID + " wrote last\n  | " + strings.Join(is.Output, "\n  | ")
 		}
@@ -163,13 +174,21 @@ func news(was, is registry.Instance) string {
 	return is.ID + " " + line
 }
 
+func isStale(i registry.Instance) string {
+	return "goes on with the code from before: " + i.Stale.Reason
+}
+
 func what(was, is registry.Instance) string {
 	switch is.State {
 	case registry.Ready:
+		took := time.Duration(is.ReadyIn).Round(time.Millisecond)
+		if was.State == registry.Ready {
+			return "runs the new code, ready after " + took.String()
+		}
 		if is.ReadyIn < registry.Duration(time.Millisecond) || was.State == registry.Unready {
 			return "is ready"
 		}
-		return "is ready after " + time.Duration(is.ReadyIn).Round(time.Millisecond).String()
+		return "is ready after " + took.String()
 	case registry.Completed:
 		return "has completed"
 	case registry.Backoff:

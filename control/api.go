@@ -33,6 +33,7 @@ const (
 	Start   Verb = "start"   // start services that are stopped or have ended
 	Stop    Verb = "stop"    // stop services
 	Restart Verb = "restart" // stop services and start them anew
+	Reload  Verb = "reload"  // have services run what their files are now, without a gap
 	Scale   Verb = "scale"   // set numbers of replicas
 	Down    Verb = "down"    // stop all, and end
 )

@@ -71,7 +71,8 @@ type Instance struct {
 	Tags      []string          `json:"tags,omitempty"`
 	Meta      map[string]string `json:"meta,omitempty"`
 	External  bool              `json:"external,omitempty"`
-	Stale     *Stale            `json:"stale,omitempty"` // nil while it runs the latest code
+	Beside    string            `json:"beside,omitempty"` // the ID of the one whose place it is to take, or that has taken its own
+	Stale     *Stale            `json:"stale,omitempty"`  // nil while it runs the latest code
 	Revision  uint64            `json:"revision"`        // the table's when this row changed last; Put sets it
 }
 

@@ -3,14 +3,32 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 )
+
+// build is one run of a service's set-up and build command.
+type build struct {
+	n    int  // counts those of the service
+	done bool // it has succeeded
+}
+
+// bin names the program that it makes.
+func (b build) bin(service string) string {
+	if b.n == 0 {
+		return service
+	}
+	return fmt.Sprintf("%s.%d", service, b.n)
+}
+
+// again is the same, to be run once more.
+func (b build) again() build { return build{n: b.n} }
 
 // build runs setup and build command of a service, once for all replicas that
 // start together, and no more of them at a time than there are processors.
 func (s *Supervisor) build(ctx context.Context, spec Spec, out io.Writer) error {
 	for {
-		result := s.builds.DoChan(spec.Service, func() (any, error) {
+		result := s.builds.DoChan(spec.Service+" "+spec.Bin, func() (any, error) {
 			select {
 			case s.buildSlots <- struct{}{}:
 			case <-ctx.Done():

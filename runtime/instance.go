@@ -18,19 +18,26 @@ const tailLines = 10
 // instance is one replica: a goroutine that brings it up, keeps it up by
 // policy, and writes each state into the registry.
 type instance struct {
-	sup    *Supervisor
-	want   wanted
-	await  []stack.Dependency
-	probe  prober
-	spec   Spec
-	cancel context.CancelFunc
-	done   chan struct{} // closed when nothing of it is left
+	sup      *Supervisor
+	want     wanted
+	build    build
+	slot     int // which of the replica's ports it has
+	await    []stack.Dependency
+	probe    prober
+	spec     Spec
+	cancel   context.CancelFunc
+	done     chan struct{}   // closed when nothing of it is left
+	patience context.Context // ends when the gateway need not drain it any more
+	hurry    context.CancelFunc
+	trial    chan error // of a standby: gets once how its start went
 
 	mu       sync.Mutex
 	row      registry.Instance
-	stopping bool // asked to end
-	removed  bool // its row goes with it
-	hurry    bool // the whole stack ends: the gateway need not drain
+	standby  bool          // its replica's place is another's
+	exited   error         // how a standby ended before it took its place
+	drain    time.Duration // what is in flight when it stops may take so long
+	stopping bool          // asked to end
+	removed  bool          // its row goes with it
 	ended    bool
 
 	next time.Duration // until the next start; of run's goroutine
@@ -40,7 +47,10 @@ type instance struct {
 func (i *instance) stop(remove, hurry bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.stopping, i.removed, i.hurry = true, remove, hurry
+	i.stopping, i.removed = true, remove
+	if hurry {
+		i.hurry()
+	}
 	if i.ended && i.removed {
 		i.sup.Registry.Delete(i.row.ID) // run would, and is over
 	}
@@ -56,6 +66,7 @@ func (i *instance) existing() (e existing, gone bool) {
 		Ended:   i.ended,
 		Stopped: i.stopping,
 		Success: i.row.State == registry.Completed,
+		Serving: i.serves(),
 		DotEnv:  i.want.DotEnv,
 	}, i.ended && i.removed
 }
@@ -74,6 +85,9 @@ func (i *instance) enter() {
 		Since:    time.Now(),
 		External: w.Address != "",
 	}
+	if i.standby {
+		i.row.ID, i.row.Beside = fmt.Sprintf("%s-next%d", w.ID, i.build.n), w.ID
+	}
 	i.sup.Registry.Put(i.row)
 }
 
@@ -83,6 +97,10 @@ func (i *instance) enter() {
 func (i *instance) become(to registry.State, edit func(r *registry.Instance)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if to == registry.Ready && i.standby {
+		to = i.row.State // until it is given the place
+		i.settle(nil)
+	}
 	if to != i.row.State {
 		if !i.row.State.CanBecome(to) {
 			return
@@ -130,10 +148,11 @@ func (i *instance) follow(ctx context.Context) {
 func (i *instance) keepUp(ctx context.Context) {
 	policy := backoff{policy: i.want.Service.Restart}
 	for first := true; ; first = false {
-		if i.waitForDependencies(ctx) != nil {
+		// What stands by is for one that runs already.
+		if !i.standsBy() && i.waitForDependencies(ctx) != nil {
 			break
 		}
-		if !i.once(ctx, &policy, first) {
+		if !i.once(ctx, &policy, first && !i.build.done) {
 			break
 		}
 		if !i.pause(ctx) {
@@ -163,6 +182,9 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 	}
 	i.become(registry.Starting, func(r *registry.Instance) {
 		r.Exit, r.Address = nil, ""
+		if spec.BuildCommand.IsZero() {
+			r.Stale = nil // it starts from the files as they are
+		}
 		if i.want.Service.Kind != stack.KindJob {
 			r.Address = fmt.Sprintf("127.0.0.1:%d", i.spec.Port)
 		}
@@ -187,7 +209,7 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 		probing.Go(func() { i.watch(alive, started, spec, spec.addr()) })
 	}
 	spec.OnExit = func(err error) {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !i.failsTrial(err) {
 			v = policy.ended(err == nil, time.Since(started), time.Now())
 			i.exit(err, v, policy.total)
 		}
@@ -195,7 +217,7 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 	}
 	// The end of ctx takes the instance out of the gateway first, then stops it.
 	leaving := context.AfterFunc(ctx, func() {
-		i.leave(spec.Grace)
+		i.leave()
 		stop()
 	})
 	err := i.sup.Runner.Run(running, spec, w)
@@ -214,17 +236,17 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 }
 
 // leave marks the instance as draining and lets the gateway finish with it.
-func (i *instance) leave(grace time.Duration) {
+func (i *instance) leave() {
 	i.become(registry.Draining, nil)
 	i.mu.Lock()
-	hurry := i.hurry
+	addr, limit := i.row.Address, i.drain
 	i.mu.Unlock()
-	if hurry {
+	if i.patience.Err() != nil || addr == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	ctx, cancel := context.WithTimeout(i.patience, limit)
 	defer cancel()
-	_ = i.sup.Gateway.Drain(ctx, i.spec.addr()) // what is in flight after the grace period is cut off with the instance
+	_ = i.sup.Gateway.Drain(ctx, addr) // it closes what takes longer
 }
 
 // containerError: what runs is processes.
@@ -280,7 +302,7 @@ func (i *instance) report(err error, v verdict) {
 
 // fail ends the instance with a cause that starting again would not change.
 func (i *instance) fail(err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || i.failsTrial(err) {
 		return
 	}
 	i.become(registry.Failed, func(r *registry.Instance) {

@@ -18,6 +18,8 @@ const (
 	Stop    Action = "stop"    // it stays in the table, as stopped
 	Remove  Action = "remove"  // it is stopped and leaves the table
 	Replace Action = "replace" // it is stopped and started anew
+	Swap    Action = "swap"    // another is started beside it, and takes its place once that is ready
+	Signal  Action = "signal"  // it is told to reload by itself
 )
 
 // Step is one thing to do, and why.
@@ -60,6 +62,7 @@ type existing struct {
 	Ended   bool // nothing runs and nothing will by itself
 	Stopped bool // it was stopped on purpose, or is about to be
 	Success bool // it ended with exit code 0
+	Serving bool // it is, or was just now, ready for requests
 	DotEnv  map[string]string
 }
 
@@ -71,10 +74,10 @@ func plan(want []wanted, have []existing) []Step {
 	for _, w := range want {
 		wants[w.ID] = w
 	}
-	has := make(map[string]bool, len(have))
+	has := make(map[string]existing, len(have))
 	var stops, starts []Step
 	for _, h := range have {
-		has[h.ID] = true
+		has[h.ID] = h
 		w, ok := wants[h.ID]
 		switch {
 		case !ok:
@@ -85,7 +88,7 @@ func plan(want []wanted, have []existing) []Step {
 			}
 		default:
 			if cause := replaceCause(w, h); cause != "" {
-				starts = append(starts, Step{Action: Replace, Instance: h.ID, Cause: cause, want: w})
+				starts = append(starts, Step{Action: replacement(w, h), Instance: h.ID, Cause: cause, want: w})
 			}
 		}
 	}
@@ -97,12 +100,13 @@ func plan(want []wanted, have []existing) []Step {
 		if !w.Run {
 			continue
 		}
-		if !has[w.ID] {
+		h, ok := has[w.ID]
+		if !ok {
 			starts = append(starts, Step{Action: Start, Instance: w.ID, Cause: "new", want: w})
 			continue
 		}
 		if dep := restartsWith(w.Service, replaced); dep != "" && !replaced[w.Service.Name] {
-			starts = append(starts, Step{Action: Replace, Instance: w.ID, Cause: dep + " is replaced", want: w})
+			starts = append(starts, Step{Action: replacement(w, h), Instance: w.ID, Cause: dep + " is replaced", want: w})
 		}
 	}
 	orderStops(stops, have)
@@ -112,6 +116,15 @@ func plan(want []wanted, have []existing) []Step {
 	}
 	slices.SortStableFunc(starts, func(a, b Step) int { return order[a.Instance] - order[b.Instance] })
 	return append(stops, starts...)
+}
+
+// replacement is how h becomes w: without a gap where that can be, unless a
+// restart was asked for.
+func replacement(w wanted, h existing) Action {
+	if h.Serving && w.Anew == "" && swaps(h.Service) && swaps(w.Service) {
+		return Swap
+	}
+	return Replace
 }
 
 func replaceCause(w wanted, h existing) string {

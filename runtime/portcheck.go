@@ -2,9 +2,11 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/msctl/msctl/ports"
+	"github.com/msctl/msctl/stack"
 )
 
 // PortsTaken tells of fixed ports that something else holds.
@@ -74,21 +76,67 @@ func (s *Supervisor) leasePorts(t target, steps []Step) (map[string]int, error) 
 			given[st.Instance] = p
 			continue
 		}
-		keys = append(keys, st.Instance)
+		keys = append(keys, portKey(st.Instance, s.slotFor(st)))
 	}
 	if len(keys) == 0 {
 		return given, nil
 	}
-	fixed := map[int]bool{}
-	for _, sv := range t.stack.Services {
-		fixed[sv.Port] = true
-	}
-	leased, err := s.Ports.Take(keys, func(p int) bool { return fixed[p] })
+	leased, err := s.Ports.Take(keys, t.fixes)
 	if err != nil {
 		return nil, err
 	}
-	for id, p := range leased {
+	for key, p := range leased {
+		id, _, _ := strings.Cut(key, slotMark)
 		given[id] = p
 	}
 	return given, nil
+}
+
+// slotMark sets a replica's ID off from the number of its port.
+const slotMark = "#"
+
+// portKey is what a port is leased for: a replica has as many ports as it has
+// instances at once, while some stand by and others drain.
+func portKey(id string, slot int) string {
+	if slot == 0 {
+		return id
+	}
+	return fmt.Sprintf("%s%s%d", id, slotMark, slot)
+}
+
+// slotFor is the slot of the instance that a step starts: that of the one
+// which ends first, or a free one.
+func (s *Supervisor) slotFor(st Step) int {
+	if i, ok := s.running[st.Instance]; ok {
+		return i.slot
+	}
+	return s.freeSlot(st.Instance)
+}
+
+// freeSlot is the first slot of a replica that no instance has.
+func (s *Supervisor) freeSlot(id string) (slot int) {
+	taken := map[int]bool{}
+	for _, i := range s.running {
+		taken[i.slot] = taken[i.slot] || i.want.ID == id
+	}
+	for i := range s.beside {
+		_, gone := i.existing()
+		taken[i.slot] = taken[i.slot] || i.want.ID == id && !gone
+	}
+	for taken[slot] {
+		slot++
+	}
+	return slot
+}
+
+// leasePort gives the port of a slot.
+func (s *Supervisor) leasePort(id string, slot int) (int, error) {
+	key := portKey(id, slot)
+	leased, err := s.Ports.Take([]string{key}, s.target.fixes)
+	return leased[key], err
+}
+
+// fixes reports whether a port belongs to one service.
+func (t target) fixes(port int) bool {
+	return slices.ContainsFunc(t.stack.Services, func(sv stack.Service) bool { return sv.Port == port })
 }

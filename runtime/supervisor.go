@@ -39,9 +39,13 @@ type Supervisor struct {
 	killOnce sync.Once
 
 	// Owned by Run's goroutine.
-	target    target
-	running   map[string]*instance
-	instances sync.WaitGroup
+	target   target
+	running  map[string]*instance   // that have their replica's place, by its ID
+	beside   map[*instance]struct{} // that stand by for it, or were replaced
+	rollouts map[string]*rollout    // by service: the last one
+	built    map[string]build       // by service: the last one that succeeded
+
+	goroutines sync.WaitGroup
 
 	rounds *rounds
 
@@ -57,6 +61,9 @@ func New(o Options) *Supervisor {
 		ended:      make(chan struct{}),
 		kill:       make(chan struct{}),
 		running:    map[string]*instance{},
+		beside:     map[*instance]struct{}{},
+		rollouts:   map[string]*rollout{},
+		built:      map[string]build{},
 		rounds:     newRounds(),
 		buildSlots: make(chan struct{}, max(2, goruntime.NumCPU())),
 	}
@@ -76,10 +83,16 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case f := <-s.commands:
 			f()
 		case <-ctx.Done():
+			for _, r := range s.rollouts {
+				r.cancel()
+			}
 			for _, st := range plan(nil, s.existing()) {
 				s.halt(st, true)
 			}
-			s.instances.Wait()
+			for i := range s.beside {
+				i.stop(true, true)
+			}
+			s.goroutines.Wait()
 			return nil
 		}
 	}
@@ -260,35 +273,58 @@ func (s *Supervisor) reconcile(t target) ([]Step, error) {
 	}
 	t.anew, t.retry = nil, false
 	s.target = t
+	swaps := map[string][]wanted{}
 	for _, st := range steps {
+		if st.Action == Swap {
+			name := st.want.Service.Name
+			swaps[name] = append(swaps[name], st.want)
+			continue
+		}
 		s.execute(st, given)
+	}
+	for _, wants := range swaps {
+		s.roll(wants)
 	}
 	return steps, nil
 }
 
 func (s *Supervisor) execute(st Step, given map[string]int) {
+	if old, ok := s.running[st.Instance]; ok {
+		s.supersede(old.want.Service.Name)
+	}
 	switch st.Action {
 	case Stop, Remove:
 		s.halt(st, false)
-	case Start:
-		s.launch(st.want, given[st.Instance], nil)
-	case Replace:
+	case Start, Replace:
+		i := s.instance(st.want, s.built[st.want.Service.Name].again(), given[st.Instance])
+		i.slot = s.slotFor(st)
 		old := s.running[st.Instance]
-		s.halt(st, false)
-		s.launch(st.want, given[st.Instance], old)
+		if old != nil {
+			s.halt(st, false)
+		}
+		s.launch(i, old)
 	}
 }
 
-// launch begins an instance; it waits for old, which has its name, to end.
-func (s *Supervisor) launch(w wanted, port int, old *instance) {
+// instance makes one that nothing runs of yet.
+func (s *Supervisor) instance(w wanted, b build, port int) *instance {
 	i := &instance{
 		sup:   s,
 		want:  w,
+		build: b,
 		await: s.target.awaited(w.Service),
 		probe: probeFor(w.Service, s.target.listens(w.Service)),
 		spec:  s.spec(w.Service, w.ID, port),
+		drain: w.Service.StopGracePeriod,
 		done:  make(chan struct{}),
 	}
+	i.spec.Bin = b.bin(w.Service.Name)
+	i.patience, i.hurry = context.WithCancel(context.Background())
+	return i
+}
+
+// launch begins an instance; it waits for old, which has its name, to end.
+func (s *Supervisor) launch(i *instance, old *instance) {
 	var ctx context.Context
 	ctx, i.cancel = context.WithCancel(context.Background())
 	var prev <-chan struct{}
@@ -297,8 +333,8 @@ func (s *Supervisor) launch(w wanted, port int, old *instance) {
 	} else {
 		i.enter() // at once, so that dependents started next see that it is there
 	}
-	s.running[w.ID] = i
-	s.instances.Go(func() { i.run(ctx, prev) })
+	s.running[i.want.ID] = i
+	s.goroutines.Go(func() { i.run(ctx, prev) })
 }
 
 // halt begins the end of an instance, after those that its step names.
@@ -315,7 +351,7 @@ func (s *Supervisor) halt(st Step, shutdown bool) {
 		i.cancel()
 		return
 	}
-	s.instances.Go(func() {
+	s.goroutines.Go(func() {
 		for _, done := range after {
 			<-done
 		}
@@ -333,6 +369,11 @@ func (s *Supervisor) existing() []existing {
 			continue
 		}
 		have = append(have, e)
+	}
+	for i := range s.beside {
+		if _, gone := i.existing(); gone {
+			delete(s.beside, i)
+		}
 	}
 	slices.SortFunc(have, func(a, b existing) int { return cmp.Compare(a.ID, b.ID) })
 	return have

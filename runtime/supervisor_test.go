@@ -348,7 +348,7 @@ func TestApplyTouchesOnlyWhatChanged(t *testing.T) {
 	next := *st
 	next.Services = slices.Clone(st.Services)
 	next.Services[0].Environment = map[string]string{"A": "1"}
-	if got := lines(f.apply(&next)); got != "replace  api-1  environment changed\n" {
+	if got := lines(f.apply(&next)); got != "swap     api-1  environment changed\n" {
 		t.Errorf("steps: %s", got)
 	}
 	f.until("api-1", func(i registry.Instance) bool { return i.State == registry.Ready && i.Started.After(web.Started) })

@@ -1,0 +1,338 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/stack"
+)
+
+const (
+	// readyLimit is how long what stands by may take to become ready, or twice
+	// its start_period where that is longer.
+	readyLimit = 60 * time.Second
+	// restartDrain bounds what is in flight at an instance that has to end
+	// before the next one starts: other requests wait for that one meanwhile,
+	// and they do so for twice as long.
+	restartDrain = 5 * time.Second
+)
+
+// rollout makes a service run what there is now: it builds once, then replaces
+// the instances, a few at a time. What runs goes on until its replacement is
+// ready; when there will be none, it is marked as stale. Of each service there
+// is one rollout at a time: the next one ends it.
+type rollout struct {
+	sup     *Supervisor
+	service *stack.Service
+	wants   []wanted
+	build   build
+	spec    Spec // that is built
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// swaps reports whether an instance of s can run beside the one that it
+// replaces.
+func swaps(s *stack.Service) bool {
+	switch s.Reload.Mode {
+	case "", "swap":
+		return s.Kind == stack.KindService && s.Port == 0 && len(s.Endpoints) == 0
+	}
+	return false
+}
+
+// roll begins a rollout that makes instances of one service what is wanted.
+func (s *Supervisor) roll(wants []wanted) {
+	sv := wants[0].Service
+	prev := s.supersede(sv.Name)
+	r := &rollout{sup: s, service: sv, wants: wants, build: s.built[sv.Name], done: make(chan struct{})}
+	if prev != nil {
+		r.build = prev.build
+	}
+	r.build = build{n: r.build.n + 1}
+	port := 0
+	if i, ok := s.running[wants[0].ID]; ok {
+		port = i.spec.Port
+	}
+	r.spec = s.spec(sv, wants[0].ID, port)
+	r.spec.Bin = r.build.bin(sv.Name)
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	s.rollouts[sv.Name] = r
+	s.goroutines.Go(func() {
+		defer close(r.done)
+		defer r.cancel()
+		if prev != nil {
+			<-prev.done
+		}
+		r.run(ctx)
+	})
+}
+
+// supersede makes the rollout of a service end, and returns it; nil for none.
+func (s *Supervisor) supersede(service string) *rollout {
+	r := s.rollouts[service]
+	if r != nil {
+		r.cancel()
+	}
+	return r
+}
+
+func (r *rollout) run(ctx context.Context) {
+	out := r.sup.Logs.Writer(r.service.Name, r.spec.ID)
+	defer out.Close() //nolint:errcheck // the store reports its own failures
+	if err := r.makes(ctx, out); err != nil {
+		r.failed(ctx, out, err)
+		return
+	}
+	r.build.done = true
+	g, replacing := errgroup.WithContext(ctx)
+	g.SetLimit(max(r.service.Reload.MaxSurge, 1))
+	for _, w := range r.wants {
+		g.Go(func() error {
+			if err := replacing.Err(); err != nil {
+				return err
+			}
+			return r.replace(replacing, w)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		r.failed(ctx, out, err)
+		return
+	}
+	_, _ = r.sup.do(ctx, func() ([]Step, error) { return r.sup.follow(r.service.Name), nil })
+}
+
+// failure is a rollout that did not succeed, as it is told.
+type failure struct {
+	reason string
+	output []string
+	err    error
+}
+
+func (f *failure) Error() string { return f.reason }
+func (f *failure) Unwrap() error { return f.err }
+
+// makes builds what will run.
+func (r *rollout) makes(ctx context.Context, out io.Writer) error {
+	if r.spec.Setup.IsZero() && r.spec.BuildCommand.IsZero() {
+		return ctx.Err()
+	}
+	tail := &tail{}
+	err := r.sup.build(ctx, r.spec, io.MultiWriter(out, tail))
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	step := "build"
+	var b *BuildError
+	if errors.As(err, &b) && b.Step == "setup" {
+		step = b.Step
+	}
+	return &failure{step + " failed", tail.lines(), err}
+}
+
+// replace makes one instance what is wanted, and returns once it is.
+func (r *rollout) replace(ctx context.Context, w wanted) error {
+	var old, standby *instance
+	began := time.Now()
+	_, err := r.sup.do(ctx, func() (_ []Step, err error) {
+		i, ok := r.sup.running[w.ID]
+		if !ok || i.stops() {
+			return nil, nil // it is not wanted any more
+		}
+		old = i
+		if e, _ := i.existing(); e.Serving && swaps(r.service) {
+			standby, err = r.sup.standBy(w, r.build)
+			return nil, err
+		}
+		return nil, r.sup.replaceNow(i, w, r.build)
+	})
+	switch {
+	case err != nil || old == nil:
+		return err
+	case standby == nil:
+		return r.awaitReady(ctx, w.ID, began)
+	}
+	if err = r.awaitTrial(ctx, standby); err == nil {
+		_, err = r.sup.do(ctx, func() ([]Step, error) { return nil, r.sup.promote(old, standby) })
+	}
+	if err != nil {
+		standby.stop(true, true)
+		standby.cancel()
+	}
+	return err
+}
+
+// awaitTrial waits until what stands by is ready.
+func (r *rollout) awaitTrial(ctx context.Context, i *instance) error {
+	limit := max(readyLimit, 2*r.service.Healthcheck.StartPeriod)
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case err := <-i.trial:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late.C:
+		return &failure{fmt.Sprintf("the new instance is not ready after %s", limit), r.sup.Logs.Tail(i.want.ID, tailLines), nil}
+	}
+}
+
+// awaitReady waits until the instance that took the place of one that had to
+// end first is ready, or has failed; who looks at the table sees why.
+func (r *rollout) awaitReady(ctx context.Context, id string, since time.Time) error {
+	for after := uint64(0); ; {
+		snap, err := r.sup.Registry.Next(ctx, after)
+		if err != nil {
+			return err
+		}
+		after = snap.Revision
+		i, ok := snap.Instance(id)
+		switch {
+		case !ok, i.Since.Before(since): // it is the old one
+		case i.State == registry.Ready, i.State == registry.Completed:
+			return nil
+		case i.State == registry.Failed, i.State == registry.Backoff:
+			return &failure{"the new instance has failed", i.Output, nil}
+		}
+	}
+}
+
+// failed says in the table and in the log why what runs is not the latest.
+func (r *rollout) failed(ctx context.Context, out io.Writer, err error) {
+	if ctx.Err() != nil || errors.Is(err, errEnded) || errors.Is(err, context.Canceled) {
+		return // the next one takes over, or the stack ends
+	}
+	f := &failure{reason: err.Error(), err: err}
+	errors.As(err, &f)
+	_, _ = fmt.Fprintf(out, "msctl: %s: %s goes on with the code from before\n", f.reason, r.service.Name)
+	stale := &registry.Stale{Reason: f.reason, Since: time.Now(), Output: f.output}
+	_, _ = r.sup.do(ctx, func() ([]Step, error) {
+		for _, w := range r.wants {
+			if i, ok := r.sup.running[w.ID]; ok && i.build.n != r.build.n {
+				i.stale(stale, f.err)
+			}
+		}
+		return nil, nil
+	})
+}
+
+// standBy starts an instance beside the one whose place it is to take.
+func (s *Supervisor) standBy(w wanted, b build) (*instance, error) {
+	slot := s.freeSlot(w.ID)
+	port, err := s.leasePort(w.ID, slot)
+	if err != nil {
+		return nil, err
+	}
+	i := s.instance(w, b, port)
+	i.slot, i.standby, i.trial = slot, true, make(chan error, 1)
+	s.beside[i] = struct{}{}
+	i.enter()
+	var ctx context.Context
+	ctx, i.cancel = context.WithCancel(context.Background())
+	s.goroutines.Go(func() { i.run(ctx, nil) })
+	return i, nil
+}
+
+// promote gives a standby its replica's place, in one revision of the table,
+// and has the other one drain and end.
+func (s *Supervisor) promote(old, standby *instance) error {
+	if s.running[old.want.ID] != old || old.stops() {
+		return context.Canceled
+	}
+	if err := standby.takePlace(old); err != nil {
+		return err
+	}
+	s.running[old.want.ID] = standby
+	delete(s.beside, standby)
+	s.beside[old] = struct{}{}
+	s.built[standby.want.Service.Name] = standby.build
+	old.cancel()
+	return nil
+}
+
+// replaceNow ends an instance, and then starts what was built in its place.
+func (s *Supervisor) replaceNow(old *instance, w wanted, b build) error {
+	port := w.Service.Port
+	if port == 0 {
+		var err error
+		if port, err = s.leasePort(w.ID, old.slot); err != nil {
+			return err
+		}
+	}
+	s.built[w.Service.Name] = b
+	old.mu.Lock()
+	old.drain = min(w.Service.Reload.Drain, restartDrain)
+	old.mu.Unlock()
+	s.halt(Step{Action: Replace, Instance: w.ID}, false)
+	i := s.instance(w, b, port)
+	i.slot = old.slot
+	s.launch(i, old)
+	return nil
+}
+
+// Reload has services run what their files are now, for the cause given, as
+// each of them wants it (stack.Reload).
+func (s *Supervisor) Reload(ctx context.Context, services []string, cause string) ([]Step, error) {
+	return s.do(ctx, func() ([]Step, error) {
+		var steps []Step
+		for _, name := range services {
+			if _, ok := s.target.service(name); !ok {
+				return nil, s.target.check(name)
+			}
+			steps = append(steps, s.reload(name, cause)...)
+		}
+		return steps, nil
+	})
+}
+
+// reload is Reload of one service.
+func (s *Supervisor) reload(name, cause string) (steps []Step) {
+	var wants []wanted
+	for _, w := range s.target.instances() {
+		i, ok := s.running[w.ID]
+		if w.Service.Name != name || w.Address != "" || !w.Run || !ok {
+			continue
+		}
+		switch state := i.state(); {
+		case w.Service.Reload.Mode == "none", state == registry.Pending:
+		case w.Service.Reload.Mode == "signal":
+			if pid := i.pid(); pid != 0 && s.Runner.Signal(pid, w.Service.Reload.Signal) == nil {
+				steps = append(steps, Step{Action: Signal, Instance: w.ID, Cause: cause, want: w})
+			}
+		case state == registry.Building: // what it builds is not the latest
+			st := Step{Action: Replace, Instance: w.ID, Cause: cause, want: w}
+			s.execute(st, map[string]int{w.ID: i.spec.Port})
+			steps = append(steps, st)
+		default:
+			action := Replace
+			if e, _ := i.existing(); e.Serving && swaps(w.Service) {
+				action = Swap
+			}
+			steps = append(steps, Step{Action: action, Instance: w.ID, Cause: cause, want: w})
+			wants = append(wants, w)
+		}
+	}
+	if len(wants) > 0 {
+		s.roll(wants)
+	}
+	return steps
+}
+
+// follow reloads the services that want to restart with one that was reloaded
+// (compose's depends_on.restart).
+func (s *Supervisor) follow(service string) (steps []Step) {
+	for _, sv := range s.target.order() {
+		if slices.ContainsFunc(sv.DependsOn, func(d stack.Dependency) bool { return d.Restart && d.Service == service }) {
+			steps = append(steps, s.reload(sv.Name, service+" was reloaded")...)
+		}
+	}
+	return steps
+}
