@@ -49,6 +49,7 @@ type pass struct {
 	retries  *stack.Retries
 	repeats  int  // so far
 	retrying bool // on the budget of retries
+	told     bool // the last of terms.Late is what tell says
 	verdict  verdict
 }
 
@@ -90,6 +91,7 @@ func (p *pass) Next(ctx context.Context, cause error) (wire.Upstream, error) {
 	p.at = e
 	p.entry.Attempts++
 	p.entry.Instance = e.instance
+	p.tell(e)
 	return e.upstream, nil
 }
 
@@ -224,6 +226,7 @@ func worth(r *stack.Retries, status int, err error) bool {
 
 func (p *pass) Broke(err error) *wire.Problem {
 	p.verdict = failed
+	p.untell()
 	if errors.Is(err, wire.ErrTimeout) {
 		return p.pool.slow(p.at)
 	}
@@ -261,7 +264,7 @@ func (p *pass) reset() {
 	p.tried = p.tried[:0]
 	p.until = time.Time{}
 	p.hash, p.hashed, p.verdict = 0, false, noVerdict
-	p.retries, p.repeats, p.retrying = nil, 0, false
+	p.retries, p.repeats, p.retrying, p.told = nil, 0, false, false
 }
 
 // leave ends the request at the endpoint where it is.
@@ -269,6 +272,7 @@ func (p *pass) leave(v verdict) {
 	if p.at == nil {
 		return
 	}
+	p.untell()
 	p.pool.leave(p.at, v)
 	p.at = nil
 }

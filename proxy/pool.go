@@ -117,6 +117,7 @@ type endpoint struct {
 	addr     string
 	gone     bool // takes no more requests
 	upstream wire.Upstream
+	stale    atomic.Pointer[stale] // nil while its code is the latest
 	landed   chan struct{} // closed when nothing is in flight; nil while nobody waits
 }
 
@@ -140,6 +141,7 @@ func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire
 		if i.State == registry.Ready && i.Address != "" {
 			e := p.endpoint(i.ID, i.Address)
 			e.Weight = max(i.Weight, 1)
+			e.stale.Store(newStale(i.Stale))
 			if !slices.Contains(before, &e.Host) {
 				e.Ready = now
 			}
@@ -164,7 +166,8 @@ func (p *pool) update(instances []registry.Instance, now time.Time) (left []wire
 
 // same reports whether nothing changed of an instance that the gateway looks at.
 func same(a, b registry.Instance) bool {
-	return a.ID == b.ID && a.Address == b.Address && a.State == b.State && a.Weight == b.Weight && a.Reason == b.Reason
+	return a.ID == b.ID && a.Address == b.Address && a.State == b.State && a.Weight == b.Weight && a.Reason == b.Reason &&
+		sameStale(a.Stale, b.Stale)
 }
 
 // current leaves out the instances that only finish what they have, while

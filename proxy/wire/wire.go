@@ -43,7 +43,8 @@ type Door interface {
 	Enter(ctx context.Context, h *Head) (Pass, *Terms, *Answer)
 }
 
-// Terms is how a request is to be carried. They stay as they are until Done.
+// Terms is how a request is to be carried. They stay as they are until Done,
+// but for Late, which depends on what Next returned last.
 type Terms struct {
 	Path    string        // to ask the service for, encoded
 	Query   string        // without its question mark
