@@ -85,6 +85,24 @@ func (s *Supervisor) supersede(service string) *rollout {
 	return r
 }
 
+// becoming is what a rollout that is under way makes of an instance. A nil one
+// makes nothing.
+func (r *rollout) becoming(id string) (wanted, bool) {
+	if r == nil {
+		return wanted{}, false
+	}
+	select {
+	case <-r.done:
+		return wanted{}, false
+	default:
+	}
+	n := slices.IndexFunc(r.wants, func(w wanted) bool { return w.ID == id })
+	if n < 0 {
+		return wanted{}, false
+	}
+	return r.wants[n], true
+}
+
 func (r *rollout) run(ctx context.Context) {
 	out := r.sup.Logs.Writer(r.service.Name, r.spec.ID)
 	defer out.Close() //nolint:errcheck // the store reports its own failures
@@ -92,7 +110,7 @@ func (r *rollout) run(ctx context.Context) {
 		r.failed(ctx, out, err)
 		return
 	}
-	r.build.done = true
+	b := build{r.build.n, true}
 	g, replacing := errgroup.WithContext(ctx)
 	g.SetLimit(max(r.service.Reload.MaxSurge, 1))
 	for _, w := range r.wants {
@@ -100,7 +118,7 @@ func (r *rollout) run(ctx context.Context) {
 			if err := replacing.Err(); err != nil {
 				return err
 			}
-			return r.replace(replacing, w)
+			return r.replace(replacing, w, b)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -139,7 +157,7 @@ func (r *rollout) makes(ctx context.Context, out io.Writer) error {
 }
 
 // replace makes one instance what is wanted, and returns once it is.
-func (r *rollout) replace(ctx context.Context, w wanted) error {
+func (r *rollout) replace(ctx context.Context, w wanted, b build) error {
 	var old, standby *instance
 	began := time.Now()
 	_, err := r.sup.do(ctx, func() (_ []Step, err error) {
@@ -149,10 +167,10 @@ func (r *rollout) replace(ctx context.Context, w wanted) error {
 		}
 		old = i
 		if e, _ := i.existing(); e.Serving && swaps(r.service) {
-			standby, err = r.sup.standBy(w, r.build)
+			standby, err = r.sup.standBy(w, b)
 			return nil, err
 		}
-		return nil, r.sup.replaceNow(i, w, r.build)
+		return nil, r.sup.replaceNow(i, w, b)
 	})
 	switch {
 	case err != nil || old == nil:

@@ -368,6 +368,9 @@ func (s *Supervisor) existing() []existing {
 			delete(s.running, id)
 			continue
 		}
+		if w, ok := s.rollouts[e.Service.Name].becoming(id); ok {
+			e.Service, e.DotEnv = w.Service, w.DotEnv
+		}
 		have = append(have, e)
 	}
 	for i := range s.beside {

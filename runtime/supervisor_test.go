@@ -30,6 +30,22 @@ type fakeRunner struct {
 	builds   int
 	running  map[string]int
 	most     map[string]int
+	signals  []string
+	broken   bool // nothing builds
+}
+
+// breaks makes all builds fail, or succeed again.
+func (f *fakeRunner) breaks(broken bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = broken
+}
+
+// set makes a command line run p from now on.
+func (f *fakeRunner) set(line string, p program) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.programs[line] = p
 }
 
 // program is an instance's whole run. It has started when it calls up.
@@ -39,7 +55,7 @@ func (f *fakeRunner) Build(_ context.Context, s Spec, _ io.Writer) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.builds++
-	if s.BuildCommand.Line == "broken" {
+	if f.broken || s.BuildCommand.Line == "broken" {
 		return &BuildError{Step: "build_command", Err: &ExitError{Code: 2}}
 	}
 	return nil
@@ -67,7 +83,12 @@ func (f *fakeRunner) Run(ctx context.Context, s Spec, out io.Writer) error {
 	return err
 }
 
-func (r *fakeRunner) Signal(int, string) error { return nil }
+func (f *fakeRunner) Signal(_ int, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signals = append(f.signals, name)
+	return nil
+}
 
 func serve(ctx context.Context, _ Spec, _ io.Writer) error { <-ctx.Done(); return nil }
 
@@ -355,8 +376,9 @@ func TestApplyTouchesOnlyWhatChanged(t *testing.T) {
 	if i, _ := f.Registry.Snapshot().Instance("web-1"); !i.Started.Equal(web.Started) {
 		t.Error("web was restarted for nothing")
 	}
-	next.Services = next.Services[:1]
-	f.apply(&next)
+	last := next
+	last.Services = next.Services[:1]
+	f.apply(&last)
 	f.until("api-1", func(registry.Instance) bool { return len(f.Registry.Snapshot().Service("web")) == 0 })
 }
 
