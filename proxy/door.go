@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -35,15 +36,18 @@ func (f front) Enter(ctx context.Context, h *wire.Head) (wire.Pass, *wire.Terms,
 	case r.redirect != nil:
 		return f.refuse(h, r.series, r.redirected(h))
 	}
+	how := r.pool.how()
+	if how.h2c && !h.H2C { // it comes in again, and a limit would count it twice
+		w := newPass(r.pool, f.g.recorder, r.series, h)
+		w.terms.H2C = true
+		return w, &w.terms, nil
+	}
 	if a := r.policy.Check(ctx, h); a != nil {
 		return f.refuse(h, r.series, a)
 	}
-	how := r.pool.how()
 	w := newPass(r.pool, f.g.recorder, r.series, h)
 	w.hash, w.hashed = how.hash(h)
-	if w.retries = r.policies.Retries; w.retries == nil {
-		w.retries = how.retries
-	}
+	w.retry(cmp.Or(r.policies.Retries, how.retries))
 	w.terms.Path, w.terms.Prefix = r.target(h)
 	w.terms.Outside, w.terms.Trusted, w.terms.H2C = true, trusted, how.h2c
 	r.policy.Terms(h, &w.terms)
@@ -75,19 +79,23 @@ func (t *table) trusts(a netip.Addr) bool {
 }
 
 // behind is who is behind the proxies that are trusted: the last of those that
-// X-Forwarded-For names who is not one of them.
+// X-Forwarded-For names who is not one of them. Fields of one name are one list
+// (RFC 9110 §5.3): a proxy may add to the one that it got, or send another.
 func (t *table) behind(h *wire.Head) netip.Addr {
 	client := h.Client
-	for list := h.Header.Get("X-Forwarded-For"); list != ""; {
-		i := strings.LastIndexByte(list, ',')
-		a, err := netip.ParseAddr(strings.TrimSpace(list[i+1:]))
-		if err != nil {
-			break
+	fields := slices.Collect(h.Header.Values("X-Forwarded-For"))
+	for _, list := range slices.Backward(fields) {
+		for more := true; more; {
+			i := strings.LastIndexByte(list, ',')
+			a, err := netip.ParseAddr(strings.TrimSpace(list[i+1:]))
+			if err != nil {
+				return client
+			}
+			if client = a.Unmap(); !t.trusts(client) {
+				return client
+			}
+			list, more = list[:max(i, 0)], i >= 0
 		}
-		if client = a.Unmap(); !t.trusts(client) {
-			break
-		}
-		list = list[:max(i, 0)]
 	}
 	return client
 }
@@ -104,6 +112,7 @@ func (e edge) Enter(_ context.Context, h *wire.Head) (wire.Pass, *wire.Terms, *w
 	how := e.pool.how()
 	w := newPass(e.pool, e.g.recorder, e.series, h)
 	w.hash, w.hashed = how.hash(h)
-	w.retries, w.terms.H2C = how.retries, how.h2c
+	w.retry(how.retries)
+	w.terms.H2C = how.h2c
 	return w, &w.terms, nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -377,4 +378,8 @@ func (h testHeader) Get(name string) string { return http.Header(h).Get(name) }
 
 func (h testHeader) Has(name, value string) bool {
 	return slices.Contains(http.Header(h).Values(name), value)
+}
+
+func (h testHeader) Values(name string) iter.Seq[string] {
+	return slices.Values(http.Header(h).Values(name))
 }

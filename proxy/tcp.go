@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"time"
 
@@ -39,7 +41,7 @@ func (e edge) relay(ctx context.Context, ln net.Listener) error {
 			continue
 		}
 		open.Go(func() error {
-			carry(ctx, client, e.connection(client))
+			carry(ctx, client, e.connection(client), cmp.Or(e.pool.how().connect, stack.DefaultConnectTimeout))
 			return nil
 		})
 	}
@@ -62,16 +64,19 @@ func (noFields) Get(string) string { return "" }
 
 func (noFields) Has(string, string) bool { return false }
 
-// carry connects one client to an instance. When there is none, the client's
-// connection is reset, so that it cannot take that for an empty answer.
-func carry(ctx context.Context, client net.Conn, w wire.Pass) {
+func (noFields) Values(string) iter.Seq[string] { return func(func(string) bool) {} }
+
+// carry connects one client to an instance, each attempt within that time. When
+// there is none, the client's connection is reset, so that it cannot take that
+// for an empty answer.
+func carry(ctx context.Context, client net.Conn, w wire.Pass, within time.Duration) {
 	o := wire.Outcome{Began: time.Now(), Proto: "TCP"}
 	defer func() {
 		o.Total = time.Since(o.Began)
 		w.Done(&o)
 	}()
 	defer client.Close() //nolint:errcheck // nothing is left to be written
-	server, err := connect(ctx, w)
+	server, err := connect(ctx, w, within)
 	if err != nil {
 		o.Err = err
 		if c, ok := client.(*net.TCPConn); ok {
@@ -97,8 +102,8 @@ func carry(ctx context.Context, client net.Conn, w wire.Pass) {
 	o.Err = both.Wait()
 }
 
-func connect(ctx context.Context, w wire.Pass) (net.Conn, error) {
-	d := net.Dialer{Timeout: stack.DefaultConnectTimeout}
+func connect(ctx context.Context, w wire.Pass, within time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: within}
 	var failed error
 	for {
 		u, err := w.Next(ctx, failed)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/msctl/msctl/proxy/wire"
 )
@@ -69,6 +70,8 @@ func appendAnswer(b []byte, a *wire.Answer, late []wire.Field, bodiless, html bo
 	b = strconv.AppendInt(b, int64(a.Status), 10)
 	b = append(b, ' ')
 	b = append(b, http.StatusText(a.Status)...)
+	b = append(b, "\r\nDate: "...) // RFC 9110 §6.6.1: there is no origin behind it that could say
+	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
 	b = append(b, '\r', '\n')
 	b = appendFields(b, a.Header)
 	b = appendFields(b, late)

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"iter"
 	"net/http"
 	"unsafe"
 
@@ -58,6 +59,7 @@ const (
 	keep   = iota
 	drop   // it is for this connection only (RFC 9110 §7.6.1), or the gateway says it anew
 	told   // it tells who is behind a proxy
+	ident  // the request's id
 	traced // the trace, which the gateway says anew
 	stated // what others keep in it
 	framed // Content-Length or Transfer-Encoding
@@ -85,8 +87,10 @@ type head struct {
 	persist                 bool  // keep-alive was asked for
 	nominated               bool  // Connection names fields
 	upgrade                 []byte
+	switches                bool // Connection names Upgrade, which counts for nothing without (RFC 9110 §7.8)
 	expects, trailers, html bool
 	requestID               bool // has X-Request-Id
+	hosted                  bool // has Host
 }
 
 // reset forgets everything but the array of fields.
@@ -95,7 +99,7 @@ func (h *head) reset(b []byte) {
 	h.method, h.target, h.host, h.path, h.query = nil, nil, nil, nil, nil
 	h.status, h.length, h.upgrade = 0, 0, nil
 	h.old, h.close, h.persist, h.nominated = false, false, false, false
-	h.expects, h.trailers, h.html, h.requestID = false, false, false, false
+	h.expects, h.trailers, h.html, h.requestID, h.switches, h.hosted = false, false, false, false, false, false
 }
 
 // parseRequest parses the head of a request, up to and with its empty line.
@@ -391,7 +395,7 @@ func (h *head) heed(f *field, s special, said *framing) *fault {
 		if h.host != nil || !all(v, isHost) {
 			return badHost
 		}
-		h.host = v
+		h.host, h.hosted = v, true
 	case isAccept:
 		h.html = bytes.Contains(v, []byte("text/html"))
 	case isExpect:
@@ -406,7 +410,7 @@ func (h *head) heed(f *field, s special, said *framing) *fault {
 	case isTraceState:
 		f.fate = stated
 	case isRequestID:
-		h.requestID = true
+		f.fate, h.requestID = ident, true
 	case isLength:
 		n, ok := decimal(v)
 		if !ok || said.sized {
@@ -431,6 +435,7 @@ func (h *head) connection(v []byte) {
 		case equalFold(o, "keep-alive"):
 			h.persist = true
 		case equalFold(o, "upgrade"):
+			h.switches = true
 		default:
 			h.nominated = true
 		}
@@ -448,7 +453,7 @@ func (h *head) dropNominated() {
 		for o := range items(h.valueOf(c)) {
 			for k := range h.n {
 				f := &h.fields[k]
-				if f.fate == keep && bytes.EqualFold(h.name(f), o) && !frames(o) {
+				if bytes.EqualFold(h.name(f), o) && !frames(o) {
 					f.fate = drop
 				}
 			}
@@ -503,6 +508,18 @@ func (h *head) Has(name, value string) bool {
 		}
 	}
 	return false
+}
+
+// Values implements wire.Header.
+func (h *head) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range h.n {
+			f := &h.fields[i]
+			if int(f.colon-f.start) == len(name) && sameName(h.name(f), name) && !yield(view(h.valueOf(f))) {
+				return
+			}
+		}
+	}
 }
 
 // sameName compares names of one length in any case.

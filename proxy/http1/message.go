@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/msctl/msctl/proxy/wire"
@@ -25,10 +26,16 @@ func (x *exchange) makeRequest() *fault {
 		b = append(b, t.Query...)
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
-	if h.host == nil {
-		b = append(b, "Host: localhost\r\n"...) // HTTP/1.0 need not have one, 1.1 must
+	if !h.hosted && !removes(t.Request, hostName) { // HTTP/1.0 need not have one, 1.1 must
+		b = append(b, "Host: "...)
+		if h.host == nil {
+			b = append(b, "localhost"...)
+		}
+		b = append(b, h.host...)
+		b = append(b, '\r', '\n')
 	}
 	b = x.copyFields(b, t.Request, t.LateRequest, asItIs)
+	own := len(b)
 	b = append(b, x.told...)
 	b = append(b, h.host...)
 	b = append(b, x.toldEnd...)
@@ -46,11 +53,14 @@ func (x *exchange) makeRequest() *fault {
 		b = append(b, "Traceparent: "...)
 		b = append(b, t.Traceparent[:]...)
 		b = append(b, '\r', '\n')
-		if t.Outside && !h.requestID {
+		if t.Outside && (!h.requestID || !x.believed()) {
 			b = append(b, "X-Request-Id: "...)
 			b = append(b, t.Traceparent[3:35]...) // the trace's
 			b = append(b, '\r', '\n')
 		}
+	}
+	if t.Request != nil || t.Trusted {
+		b = x.withhold(b, own)
 	}
 	b = appendRules(b, t.Request)
 	b = appendFields(b, t.LateRequest)
@@ -58,7 +68,7 @@ func (x *exchange) makeRequest() *fault {
 		b = append(b, "TE: trailers\r\n"...)
 	}
 	x.upgrade = ""
-	if len(h.upgrade) > 0 && h.length == 0 && !h.old && !equalFold(h.upgrade, "h2c") {
+	if h.switches && len(h.upgrade) > 0 && h.length == 0 && !h.old && !equalFold(h.upgrade, "h2c") {
 		// HTTP/2 by upgrade would end here, not at the instance, and is gone
 		// from the standard (RFC 9113 §3.1).
 		x.upgrade = string(h.upgrade)
@@ -68,6 +78,29 @@ func (x *exchange) makeRequest() *fault {
 	}
 	x.sent = append(b, '\r', '\n')
 	return nil
+}
+
+var hostName = []byte("host")
+
+// believed reports whether the request may name itself: a client outside may
+// not, unless it is trusted.
+func (x *exchange) believed() bool { return !x.terms.Outside || x.terms.Trusted }
+
+// withhold takes back, of the gateway's own fields, which begin at from, those
+// that the route's rules take off or set, and what a trusted proxy said before
+// of the protocol that the client speaks.
+func (x *exchange) withhold(b []byte, from int) []byte {
+	said := x.terms.Trusted && x.head.Get("X-Forwarded-Proto") != ""
+	out := b[:from]
+	for rest := b[from:]; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n') + 1
+		name := rest[:bytes.IndexByte(rest, ':')]
+		if !removes(x.terms.Request, name) && !(said && equalFold(name, "x-forwarded-proto")) {
+			out = append(out, rest[:end]...)
+		}
+		rest = rest[end:]
+	}
+	return out
 }
 
 func sizeOf(fields []wire.Field) (n int) {
@@ -110,6 +143,8 @@ func (x *exchange) goes(f *field, mode reframing) bool {
 		return mode != compressed || !recoded(x.head.name(f))
 	case told:
 		return x.terms.Trusted
+	case ident:
+		return x.believed()
 	case stated:
 		return !x.terms.NewTrace
 	case framed:

@@ -96,7 +96,7 @@ func (x *exchange) appendHead(b []byte) []byte {
 		b = append(append(b, '?'), t.Query...)
 	}
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(append(b, r.Host...), "\r\n"...)
+	b = append(append(b, x.host()...), "\r\n"...)
 	x.each(func(name, value string) {
 		b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 	})

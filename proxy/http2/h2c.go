@@ -123,7 +123,7 @@ func (h *hints) end() {
 func (x *exchange) request(u *http1.Upstream) *http.Request {
 	r := &http.Request{
 		Method: x.r.Method, URL: &url.URL{Scheme: "http", Host: u.Addr(), RawQuery: x.terms.Query, ForceQuery: x.asks},
-		Host: x.r.Host, Header: make(http.Header, len(x.r.Header)+8), ContentLength: x.r.ContentLength,
+		Host: x.host(), Header: make(http.Header, len(x.r.Header)+8), ContentLength: x.r.ContentLength,
 		Trailer: x.r.Trailer, // filled while the body is read
 	}
 	setPath(r.URL, x.terms.Path)

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ func (x *exchange) look() *wire.Problem {
 	x.grpc = r.ProtoMajor == 2 && isGRPC(r.Header.Get("Content-Type"))
 	x.head = wire.Head{
 		Method: r.Method, Host: r.Host, Path: path, Query: query, Header: fields(r.Header),
-		Client: x.peer.addr, Proto: r.Proto, TLS: x.peer.tls, Length: r.ContentLength,
+		Client: x.peer.addr, Proto: r.Proto, TLS: x.peer.tls, Length: r.ContentLength, H2C: true,
 	}
 	switch {
 	case r.Method == http.MethodConnect:
@@ -78,6 +79,10 @@ func (f fields) Has(name, value string) bool {
 	return slices.Contains(http.Header(f).Values(name), value)
 }
 
+func (f fields) Values(name string) iter.Seq[string] {
+	return slices.Values(http.Header(f).Values(name))
+}
+
 // goes reports whether a field of the request goes on as it is.
 func (x *exchange) goes(name string) bool {
 	switch name {
@@ -90,16 +95,39 @@ func (x *exchange) goes(name string) bool {
 	case "Forwarded", "X-Real-Ip", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port",
 		"X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Forwarded-Server":
 		return x.terms.Trusted
+	case "X-Request-Id":
+		return x.believed()
 	}
 	return x.nominated == "" || !slices.ContainsFunc(strings.Split(x.nominated, ","), func(n string) bool {
 		return strings.EqualFold(strings.TrimSpace(n), name)
 	})
 }
 
+// believed reports whether the request may name itself: a client outside may
+// not, unless it is trusted.
+func (x *exchange) believed() bool { return !x.terms.Outside || x.terms.Trusted }
+
+// host is what the instance is asked for: the client's, or the rules'.
+func (x *exchange) host() string {
+	if r := x.terms.Request; r != nil {
+		for i := range r.Add {
+			if strings.EqualFold(r.Add[i].Name, "Host") {
+				return r.Add[i].Value
+			}
+		}
+	}
+	return x.r.Host
+}
+
 // each yields the fields of the request that is sent, of that which was
-// received.
+// received. The rules take off, or set, the gateway's own as well.
 func (x *exchange) each(yield func(name, value string)) {
 	r, t := x.r, x.terms
+	own := func(name, value string) {
+		if !removes(t.Request, name) {
+			yield(name, value)
+		}
+	}
 	for name, values := range r.Header {
 		if !x.goes(name) || removes(t.Request, name) || names(t.LateRequest, name) {
 			continue
@@ -108,25 +136,29 @@ func (x *exchange) each(yield func(name, value string)) {
 			yield(name, v)
 		}
 	}
-	yield("X-Forwarded-For", x.peer.ip)
-	yield("X-Forwarded-Proto", x.peer.proto)
-	yield("Forwarded", x.peer.before+r.Host+x.peer.after)
+	own("X-Forwarded-For", x.peer.ip)
+	if !t.Trusted || r.Header.Get("X-Forwarded-Proto") == "" {
+		own("X-Forwarded-Proto", x.peer.proto)
+	}
+	own("Forwarded", x.peer.before+r.Host+x.peer.after)
 	if !t.Trusted || r.Header.Get("X-Forwarded-Host") == "" {
-		yield("X-Forwarded-Host", r.Host)
+		own("X-Forwarded-Host", r.Host)
 	}
 	if t.Prefix != "" {
-		yield("X-Forwarded-Prefix", t.Prefix)
+		own("X-Forwarded-Prefix", t.Prefix)
 	}
 	if t.Traceparent[0] != 0 {
 		trace := string(t.Traceparent[:])
-		yield("Traceparent", trace)
-		if t.Outside && r.Header.Get("X-Request-Id") == "" {
-			yield("X-Request-Id", trace[3:35]) // the trace's
+		own("Traceparent", trace)
+		if t.Outside && (r.Header.Get("X-Request-Id") == "" || !x.believed()) {
+			own("X-Request-Id", trace[3:35]) // the trace's
 		}
 	}
 	if t.Request != nil {
 		for i := range t.Request.Add {
-			yield(t.Request.Add[i].Name, t.Request.Add[i].Value)
+			if name := t.Request.Add[i].Name; !strings.EqualFold(name, "Host") {
+				yield(name, t.Request.Add[i].Value)
+			}
 		}
 	}
 	for i := range t.LateRequest {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"iter"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -31,6 +32,16 @@ func (f fields) Get(name string) string {
 
 func (f fields) Has(name, value string) bool {
 	return slices.ContainsFunc(f, func(x wire.Field) bool { return strings.EqualFold(x.Name, name) && x.Value == value })
+}
+
+func (f fields) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, field := range f {
+			if strings.EqualFold(field.Name, name) && !yield(field.Value) {
+				return
+			}
+		}
+	}
 }
 
 // request is a head with the fields given in pairs.

@@ -8,6 +8,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/netip"
 	"time"
 )
@@ -24,6 +25,7 @@ type Head struct {
 	Proto  string     // "HTTP/1.1"
 	TLS    bool       // it came encrypted
 	Length int64      // of the body, -1 when that is not known before its end
+	H2C    bool       // who asks could carry it to a service that speaks HTTP/2 only
 }
 
 // Header is a request's fields. Names are in any case.
@@ -32,6 +34,8 @@ type Header interface {
 	Get(name string) string
 	// Has reports whether a field called name has this value.
 	Has(name, value string) bool
+	// Values are those of all fields called name, in their order.
+	Values(name string) iter.Seq[string]
 }
 
 // Door is where the requests of one listener come in.
@@ -56,7 +60,7 @@ type Terms struct {
 	MaxBody    int64 // bytes of the request's body; 0 no limit
 	Outside    bool  // it came through the front door, not from a service of the stack
 	Trusted    bool  // what it says of who is behind it is believed, and added to
-	H2C        bool  // the service speaks HTTP/2 only
+	H2C        bool  // the service speaks HTTP/2 only: an engine that does not asks another to Enter
 	// Traceparent is the request's traceparent field (W3C Trace Context), with
 	// the gateway's span as the parent.
 	Traceparent [55]byte
