@@ -162,17 +162,10 @@ func (l *loader) service(name, n *node, dir string, vars map[string]string) Serv
 	if r, ok := parseRestart(n.get("restart").string()); ok {
 		s.Restart = r
 	}
-	if r := n.get("reload"); r.isMap() {
-		s.Reload.Mode = "signal"
-		s.Reload.Signal, _ = parseSignal(r.get("signal").string())
-	} else if mode := r.string(); mode != "auto" {
-		s.Reload.Mode = mode
-	}
+	s.Reload = l.reload(n.get("reload"), path+".reload")
+	s.watching(n.get("watch"))
 	l.serviceRoutes(&s, n.get("route"), path+".route", dir)
 	l.reach(&s, n, path)
-	for _, w := range n.get("watch").texts() {
-		s.Watch = append(s.Watch, resolve(s.Dir, w))
-	}
 	l.environment(&s, n, path, dir, vars)
 	s.DependsOn = dependencies(n.get("depends_on"))
 	s.Healthcheck = l.healthcheck(n.get("healthcheck"), path+".healthcheck")

@@ -81,10 +81,21 @@ var (
 		{"args", "build arguments", variables},
 		{"target", "the stage to build", str},
 	}}
-	reload = &shape{
-		want: "auto, swap, restart, socket or none, or a mapping with signal", text: oneOf("auto", "swap", "restart", "socket", "none"),
-		keys: []key{{"signal", "a signal that makes the service reload itself", signal}},
-	}
+	reloadMode = oneOf(reloadAuto, ReloadSwap, ReloadRestart, ReloadSocket, ReloadNone)
+	reload     = &shape{want: "auto, swap, restart, socket or none, or a mapping with mode or signal", text: reloadMode, keys: []key{
+		{
+			"mode", "swap: a replacement starts beside the old instance; restart: the old one stops first; socket: as swap, on one socket that is handed over; " +
+				"none: it reloads by itself (default auto: swap; restart with a fixed port; none for what is known to reload by itself, and for jobs without watch)",
+			&shape{want: "auto, swap, restart, socket or none", text: reloadMode},
+		},
+		{"signal", "in place of mode: a signal that makes the service reload itself", signal},
+		{"max_surge", "replacements that start at once, with swap and socket (default 1)", fromOne},
+		{"drain", "how long an old instance may finish what is in flight (default 10s)", duration},
+	}}
+	watch = &shape{want: "a path, a list of paths, off, or a mapping with paths and poll", text: anyText, list: str, keys: []key{
+		{"paths", "files and folders, relative to dir; they need not be there yet", texts},
+		{"poll", "true: look at the files now and then, where the system does not tell of changes, as on network mounts", boolean},
+	}}
 	engine = oneOf("sqlite", "postgres", "mysql", "redis", "mongodb", "nats")
 	// A store by name takes the options of its engine, which store checks.
 	store = &shape{want: "an engine such as postgres, or a mapping with engine", text: engine, keys: []key{
@@ -137,9 +148,9 @@ var (
 		{"pids_limit", "processes of each instance", count},
 		{"ulimits", "limits of each instance", &shape{want: "a mapping with nofile", keys: []key{{"nofile", "open files", count}}}},
 		{"profiles", "the service runs only when one of these is enabled", texts},
-		{"watch", "folders whose changes reload it; defaults come from the language", texts},
-		{"ignore", "patterns that are not watched", texts},
-		{"reload", "how a running instance is replaced", reload},
+		{"watch", "files and folders whose changes reload it, relative to dir; off for none (default: its sources)", watch},
+		{"ignore", "patterns of .gitignore, relative to dir: what is not watched", texts},
+		{"reload", "how a running instance is replaced (default auto)", reload},
 		{"store", "a data store of its own", store},
 		{"stores", "data stores of its own, by name", stores},
 		{"labels", "whatever you want to say about it", labels},

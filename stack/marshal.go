@@ -173,15 +173,9 @@ func (s *Service) tree() tree {
 		t.add("ulimits", u.Node)
 	}
 	t.texts("profiles", s.Profiles)
-	t.texts("watch", s.Watch)
+	t.watching(s)
 	t.texts("ignore", s.Ignore)
-	if s.Reload.Signal != "" {
-		r := newTree()
-		r.text("signal", s.Reload.Signal)
-		t.add("reload", r.Node)
-	} else {
-		t.text("reload", s.Reload.Mode)
-	}
+	t.reload(s.Reload)
 	t.stores(s.Stores)
 	t.pairs("labels", s.Labels)
 	return t
@@ -266,6 +260,36 @@ func (t tree) healthcheck(h Healthcheck) {
 	m.whole("retries", int64(h.Retries))
 	m.duration("start_period", h.StartPeriod)
 	t.add("healthcheck", m.Node)
+}
+
+func (t tree) watching(s *Service) {
+	switch {
+	case s.Poll:
+		m := newTree()
+		if s.Watch != nil {
+			m.list("paths", s.Watch)
+		}
+		m.flag("poll", true)
+		t.add("watch", m.Node)
+	case s.Watch != nil && len(s.Watch) == 0:
+		t.text("watch", "off")
+	default:
+		t.texts("watch", s.Watch)
+	}
+}
+
+func (t tree) reload(r Reload) {
+	m := newTree()
+	if r.Mode == ReloadSignal {
+		m.text("signal", r.Signal)
+	} else {
+		m.text("mode", r.Mode)
+	}
+	if r.surges() {
+		m.whole("max_surge", int64(r.MaxSurge))
+	}
+	m.duration("drain", r.Drain)
+	t.add("reload", m.Node)
 }
 
 func (t tree) stores(stores []Store) {

@@ -126,7 +126,7 @@ type Service struct {
 	StopSignal      string // "SIGTERM"
 	Limits          Limits
 
-	Watch  []string // absolute paths; nil means the language's defaults
+	Watch  []string // absolute paths; nil means the defaults, empty means none (Watched)
 	Poll   bool     // its files are looked at now and then: the system does not tell of changes
 	Ignore []string // patterns of .gitignore, relative to Dir
 	Reload Reload
@@ -229,11 +229,20 @@ type Limits struct {
 
 // Reload says how a running instance is replaced.
 type Reload struct {
-	Mode     string // "" automatic; swap, restart, socket, signal, none
+	Mode     string // one of those below; Load has resolved what is automatic
 	Signal   string
 	MaxSurge int           // replacements that run beside the old instances at once, at least 1
 	Drain    time.Duration // what is in flight at an old instance may take so long
 }
+
+// The modes of Reload.
+const (
+	ReloadSwap    = "swap"    // a replacement starts beside the old instance
+	ReloadRestart = "restart" // the old instance is stopped first
+	ReloadSocket  = "socket"  // as swap, on one socket that is handed from instance to instance
+	ReloadSignal  = "signal"  // the instance reloads itself when it gets Signal
+	ReloadNone    = "none"    // changes are the instance's own business, or nobody's
+)
 
 // Defaults of Reload.
 const (

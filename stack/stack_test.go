@@ -203,6 +203,8 @@ func TestSchemaAndLoaderRefuseTheSameValues(t *testing.T) {
 		{"services: {s: {command: c, route: {%s: %s}}}", serviceRouteKeys},
 		{"services: {s: {command: c, balance: {%s: %s}}}", balance.keys},
 		{"services: {s: {command: c, ejection: {%s: %s}}}", ejection.keys},
+		{"services: {s: {command: c, reload: {%s: %s}}}", reload.keys},
+		{"services: {s: {command: c, watch: {%s: %s}}}", watch.keys},
 		{"services: {}\ngateway: {%s: %s}", gateway.keys},
 		{"services: {}\ngateway: {routes: [{%s: %s}]}", gatewayRoute.keys},
 		{"services: {}\ngateway: {routes: [{redirect: {%s: %s}}]}", redirect.keys},

@@ -32,6 +32,9 @@ func (l *loader) finish() {
 				"want one replica with a fixed port, got %d", s.Replicas)
 		}
 	}
+	for i := range l.stack.Services {
+		l.resolveReload(&l.stack.Services[i])
+	}
 	l.checkCycles()
 	l.checkNames()
 	l.checkPorts()
