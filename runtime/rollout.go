@@ -33,7 +33,8 @@ type rollout struct {
 	service *stack.Service
 	wants   []wanted
 	build   build
-	spec    Spec // that is built
+	spec    Spec          // that is built
+	hold    time.Duration // before it begins
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -48,11 +49,12 @@ func swaps(s *stack.Service) bool {
 	return false
 }
 
-// roll begins a rollout that makes instances of one service what is wanted.
-func (s *Supervisor) roll(wants []wanted) {
+// roll begins a rollout that makes instances of one service what is wanted,
+// after a while.
+func (s *Supervisor) roll(wants []wanted, hold time.Duration) {
 	sv := wants[0].Service
 	prev := s.supersede(sv.Name)
-	r := &rollout{sup: s, service: sv, wants: wants, build: s.built[sv.Name], done: make(chan struct{})}
+	r := &rollout{sup: s, service: sv, wants: wants, build: s.built[sv.Name], hold: hold, done: make(chan struct{})}
 	if prev != nil {
 		r.build = prev.build
 	}
@@ -104,6 +106,9 @@ func (r *rollout) becoming(id string) (wanted, bool) {
 }
 
 func (r *rollout) run(ctx context.Context) {
+	if !sleep(ctx, r.hold) {
+		return
+	}
 	out := r.sup.Logs.Writer(r.service.Name, r.spec.ID)
 	defer out.Close() //nolint:errcheck // the store reports its own failures
 	if err := r.makes(ctx, out); err != nil {
@@ -296,61 +301,3 @@ func (s *Supervisor) replaceNow(old *instance, w wanted, b build) error {
 	return nil
 }
 
-// Reload has services run what their files are now, for the cause given, as
-// each of them wants it (stack.Reload).
-func (s *Supervisor) Reload(ctx context.Context, services []string, cause string) ([]Step, error) {
-	return s.do(ctx, func() ([]Step, error) {
-		var steps []Step
-		for _, name := range services {
-			if _, ok := s.target.service(name); !ok {
-				return nil, s.target.check(name)
-			}
-			steps = append(steps, s.reload(name, cause)...)
-		}
-		return steps, nil
-	})
-}
-
-// reload is Reload of one service.
-func (s *Supervisor) reload(name, cause string) (steps []Step) {
-	var wants []wanted
-	for _, w := range s.target.instances() {
-		i, ok := s.running[w.ID]
-		if w.Service.Name != name || w.Address != "" || !w.Run || !ok {
-			continue
-		}
-		switch state := i.state(); {
-		case w.Service.Reload.Mode == "none", state == registry.Pending:
-		case w.Service.Reload.Mode == "signal":
-			if pid := i.pid(); pid != 0 && s.Runner.Signal(pid, w.Service.Reload.Signal) == nil {
-				steps = append(steps, Step{Action: Signal, Instance: w.ID, Cause: cause, want: w})
-			}
-		case state == registry.Building: // what it builds is not the latest
-			st := Step{Action: Replace, Instance: w.ID, Cause: cause, want: w}
-			s.execute(st, map[string]int{w.ID: i.spec.Port})
-			steps = append(steps, st)
-		default:
-			action := Replace
-			if e, _ := i.existing(); e.Serving && swaps(w.Service) {
-				action = Swap
-			}
-			steps = append(steps, Step{Action: action, Instance: w.ID, Cause: cause, want: w})
-			wants = append(wants, w)
-		}
-	}
-	if len(wants) > 0 {
-		s.roll(wants)
-	}
-	return steps
-}
-
-// follow reloads the services that want to restart with one that was reloaded
-// (compose's depends_on.restart).
-func (s *Supervisor) follow(service string) (steps []Step) {
-	for _, sv := range s.target.order() {
-		if slices.ContainsFunc(sv.DependsOn, func(d stack.Dependency) bool { return d.Restart && d.Service == service }) {
-			steps = append(steps, s.reload(sv.Name, service+" was reloaded")...)
-		}
-	}
-	return steps
-}

@@ -44,6 +44,7 @@ type Supervisor struct {
 	beside   map[*instance]struct{} // that stand by for it, or were replaced
 	rollouts map[string]*rollout    // by service: the last one
 	built    map[string]build       // by service: the last one that succeeded
+	loops    map[string]loops       // by service
 
 	goroutines sync.WaitGroup
 
@@ -64,6 +65,7 @@ func New(o Options) *Supervisor {
 		beside:     map[*instance]struct{}{},
 		rollouts:   map[string]*rollout{},
 		built:      map[string]build{},
+		loops:      map[string]loops{},
 		rounds:     newRounds(),
 		buildSlots: make(chan struct{}, max(2, goruntime.NumCPU())),
 	}
@@ -283,7 +285,7 @@ func (s *Supervisor) reconcile(t target) ([]Step, error) {
 		s.execute(st, given)
 	}
 	for _, wants := range swaps {
-		s.roll(wants)
+		s.roll(wants, 0)
 	}
 	return steps, nil
 }
