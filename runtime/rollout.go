@@ -300,4 +300,3 @@ func (s *Supervisor) replaceNow(old *instance, w wanted, b build) error {
 	s.launch(i, old)
 	return nil
 }
-
