@@ -184,7 +184,7 @@ func (b *body) splice(to *conn, each func()) error {
 		b.left -= n
 		b.count += n
 		if err != nil {
-			return err
+			return b.blame(to, err)
 		}
 		if n < part {
 			return io.ErrUnexpectedEOF
@@ -192,6 +192,19 @@ func (b *body) splice(to *conn, each func()) error {
 	}
 	b.over = true
 	return nil
+}
+
+// blame says which side's an error of splicing is: the system does not.
+func (b *body) blame(to *conn, err error) error {
+	switch request := b.from.clock != nil; {
+	case !request && left(to.socket):
+		return &writeError{err}
+	case request && b.from.expire.Load() == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		return tooSlow // look has cut it off
+	case request && !left(b.from.socket):
+		return &writeError{err}
+	}
+	return err
 }
 
 // writeError is a failure of the side that a body goes to.

@@ -336,26 +336,29 @@ func TestABodyBeyondItsRoutesLimitIsRefused(t *testing.T) {
 	}
 }
 
+// unusual are requests that are clear.
+var unusual = map[string]string{
+	"empty lines before":        "\r\n\r\n" + get + "\r\n",
+	"an absolute target":        "GET http://a/ HTTP/1.1\r\n" + host + "\r\n",
+	"an absolute target, large": "GET http://A HTTP/1.1\r\n" + host + "\r\n",
+	"an absolute target of old": "GET http://a/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+	"old, without Host":         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+	"an empty Host":             "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+	"a Host of IPv6":            "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+	"any method":                "M-SEARCH!#$%&'*+.^_`|~ / HTTP/1.1\r\n" + host + "\r\n",
+	"a value that is not ASCII": get + "X: \u00e4\xff\r\n\r\n",
+	"a hundred fields":          get + strings.Repeat("X: a\r\n", maxFields-1) + "\r\n",
+	"chunked in capitals":       post + "transfer-encoding:\tCHUNKED \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+	"extensions":                coded + "5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n",
+	"zeros before a size":       coded + "0005\r\nhello\r\n000\r\n\r\n",
+	"zeros before a length":     post + "Content-Length: 005\r\n\r\nhello",
+	"a query alone":             "GET /? HTTP/1.1\r\n" + host + "\r\n",
+	"OPTIONS *":                 "OPTIONS * HTTP/1.1\r\n" + host + "\r\n",
+}
+
 func TestWhatIsUnusualButClearPasses(t *testing.T) {
 	l := serve(t, &door{}, says(t, ok))
-	for name, request := range map[string]string{
-		"empty lines before":        "\r\n\r\n" + get + "\r\n",
-		"an absolute target":        "GET http://a/ HTTP/1.1\r\n" + host + "\r\n",
-		"an absolute target, large": "GET http://A HTTP/1.1\r\n" + host + "\r\n",
-		"an absolute target of old": "GET http://a/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-		"old, without Host":         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-		"an empty Host":             "GET / HTTP/1.1\r\nHost:\r\n\r\n",
-		"a Host of IPv6":            "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
-		"any method":                "M-SEARCH!#$%&'*+.^_`|~ / HTTP/1.1\r\n" + host + "\r\n",
-		"a value that is not ASCII": get + "X: \u00e4\xff\r\n\r\n",
-		"a hundred fields":          get + strings.Repeat("X: a\r\n", maxFields-1) + "\r\n",
-		"chunked in capitals":       post + "transfer-encoding:\tCHUNKED \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"extensions":                coded + "5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n",
-		"zeros before a size":       coded + "0005\r\nhello\r\n000\r\n\r\n",
-		"zeros before a length":     post + "Content-Length: 005\r\n\r\nhello",
-		"a query alone":             "GET /? HTTP/1.1\r\n" + host + "\r\n",
-		"OPTIONS *":                 "OPTIONS * HTTP/1.1\r\n" + host + "\r\n",
-	} {
+	for name, request := range unusual {
 		t.Run(name, func(t *testing.T) {
 			l.t = t
 			p := l.dial()

@@ -65,6 +65,57 @@ func TestAnEarlyAnswerDoesNotWaitForItsBody(t *testing.T) {
 	}
 }
 
+// Nor is it lost when the instance then closes, whatever it has not read.
+func TestAnEarlyAnswerOutlivesItsConnection(t *testing.T) {
+	for name, body := range map[string]string{
+		"a length": post + "Content-Length: 100000000\r\n\r\n",
+		"chunks":   coded + "5f5e100\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				_, _ = http.ReadRequest(r)
+				_, _ = io.CopyN(io.Discard, r, 1<<20)
+				_, _ = io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nlarge")
+			}))
+			p := l.dial().say(body)
+			sending := make(chan struct{})
+			go func() {
+				defer close(sending)
+				_, _ = p.ReadFrom(zeros{})
+			}()
+			if res, text := p.hears("POST"); res.StatusCode != 413 || text != "large" {
+				t.Errorf("got %s %q", res.Status, text)
+			}
+			if o := l.outcome(); o.Status != 413 {
+				t.Errorf("%+v", o)
+			}
+			_ = p.Close()
+			<-sending
+		})
+	}
+}
+
+// A client who leaves in the middle of a long response is nobody's fault.
+func TestAClientThatLeavesInALongResponseChargesNobody(t *testing.T) {
+	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if takes(r) == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+			_, _ = io.Copy(c, zeros{})
+		}
+	}))
+	for range 5 {
+		p := l.dial().say(get + "\r\n")
+		_, _ = io.CopyN(io.Discard, p.in, 1<<20)
+		_ = p.Close()
+		if o := l.outcome(); !errors.Is(o.Err, wire.ErrClientGone) {
+			t.Errorf("%+v", o)
+		}
+	}
+	if len(l.causes) > 0 {
+		t.Errorf("the instance is charged: %v", <-l.causes)
+	}
+}
+
 // ReadFrom sends all of r.
 func (p *peer) ReadFrom(r io.Reader) (int64, error) { return io.Copy(p.Conn, r) }
 
