@@ -41,7 +41,7 @@ func (s *Supervisor) Changed(ctx context.Context, service string, paths []string
 			l = loops{}
 			s.loops[service] = l
 		}
-		hold, reload, own := l.see(paths, time.Now(), s.startedLast(service))
+		hold, reload, own := l.see(paths, time.Now(), s.begunLast(service))
 		if len(own) > 0 {
 			s.explain(sv, own)
 		}
@@ -52,16 +52,33 @@ func (s *Supervisor) Changed(ctx context.Context, service string, paths []string
 	})
 }
 
-// startedLast is when the youngest instance of a service was started.
-func (s *Supervisor) startedLast(service string) (last time.Time) {
-	for _, i := range s.running {
-		if i.want.Service.Name == service {
-			i.mu.Lock()
-			if i.row.Started.After(last) {
-				last = i.row.Started
-			}
-			i.mu.Unlock()
+// begunLast is when the last thing that may write files was begun of a
+// service: a build, or an instance.
+func (s *Supervisor) begunLast(service string) (last time.Time) {
+	if r := s.rollouts[service]; r != nil {
+		if ns := r.began.Load(); ns != 0 {
+			last = time.Unix(0, ns)
 		}
+	}
+	see := func(i *instance) {
+		if i.want.Service.Name != service {
+			return
+		}
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		begun := i.row.Started
+		if i.row.State == registry.Building {
+			begun = i.row.Since
+		}
+		if begun.After(last) {
+			last = begun
+		}
+	}
+	for _, i := range s.running {
+		see(i)
+	}
+	for i := range s.beside {
+		see(i)
 	}
 	return last
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +36,7 @@ type rollout struct {
 	build   build
 	spec    Spec          // that is built
 	hold    time.Duration // before it begins
+	began   atomic.Int64  // when the build did, as Unix nanoseconds; 0 before
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -109,6 +111,7 @@ func (r *rollout) run(ctx context.Context) {
 	if !sleep(ctx, r.hold) {
 		return
 	}
+	r.began.Store(time.Now().UnixNano())
 	out := r.sup.Logs.Writer(r.service.Name, r.spec.ID)
 	defer out.Close() //nolint:errcheck // the store reports its own failures
 	if err := r.makes(ctx, out); err != nil {
