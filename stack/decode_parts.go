@@ -24,14 +24,6 @@ func (l *loader) healthcheck(n *node, path string) Healthcheck {
 	if d := n.get("start_period"); d != nil {
 		h.StartPeriod = d.duration()
 	}
-	for _, d := range []struct {
-		key   string
-		value int64
-	}{{"interval", int64(h.Interval)}, {"timeout", int64(h.Timeout)}} {
-		if d.value == 0 && n.get(d.key) != nil {
-			l.add(n.get(d.key).pos(), path+"."+d.key, "", "want a duration above 0")
-		}
-	}
 	var given []string
 	n.each(func(k, v *node) {
 		if kind, ok := h.probe(k.Value, v); ok {
@@ -148,7 +140,7 @@ func (l *loader) checkWork(s *Service) {
 	switch {
 	case len(is) == 2, len(s.Endpoints) > 0 && !s.Command.IsZero():
 		l.add(s.Keys["endpoints"], path+".endpoints", "what has endpoints runs elsewhere: remove the rest", "want endpoints alone, got a command, image or build beside them")
-	case len(is) == 0 && s.Command.IsZero() && !l.unknownKey(path): // which may be the one
+	case len(is) == 0 && s.Command.IsZero() && !l.misspelt[path]: // which may be the one
 		l.add(s.Pos, path, "", "want a command (a process), image or build (a container) or endpoints (it runs elsewhere), got none")
 	}
 	if s.Container != nil || len(s.Endpoints) > 0 || s.Command.IsZero() {
@@ -161,13 +153,6 @@ func (l *loader) checkWork(s *Service) {
 	if len(s.Endpoints) > 0 && s.Port != 0 {
 		l.add(s.Keys["port"], path+".port", "remove it", "want no port: the endpoints have theirs")
 	}
-}
-
-// unknownKey reports whether a mapping has a key that it should not have.
-func (l *loader) unknownKey(path string) bool {
-	return slices.ContainsFunc(l.errors, func(e *Error) bool {
-		return strings.HasPrefix(e.Path, path+".") && strings.HasPrefix(e.Text, wantKnownKey)
-	})
 }
 
 // at is the place of a key of s, or of s where it was not written.

@@ -92,7 +92,7 @@ func parse(r *report, file string, data []byte) *node {
 	at := func(line, col int) Pos { return Pos{File: file, Line: line, Col: col} }
 	switch {
 	case len(data) > maxFileSize:
-		r.add(at(1, 1), "", "", "the file has %d bytes; a stack file has at most %d", len(data), maxFileSize)
+		r.add(at(1, 1), "", "", "the file is too large: a stack file has at most %d bytes", maxFileSize)
 		return nil
 	case bytes.IndexByte(data, 0) >= 0:
 		line, col := place(data, bytes.IndexByte(data, 0))
@@ -176,7 +176,7 @@ func (x *expander) fail(n *yaml.Node, hint, format string, args ...any) {
 func (x *expander) expand(n *yaml.Node, depth int) *node {
 	out := &node{Node: n, file: x.file}
 	if x.nodes++; x.nodes > maxNodes {
-		x.fail(n, "", "the file grows beyond %d values once its aliases are followed", maxNodes)
+		x.fail(n, "", "the file has more than %d values, counting what its aliases stand for", maxNodes)
 	}
 	if depth > maxDepth {
 		x.fail(n, "", "values are nested more than %d deep", maxDepth)

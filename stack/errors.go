@@ -22,7 +22,23 @@ func (e *Error) Error() string {
 	if e.Path == "" {
 		return fmt.Sprintf("%s: %s", e.Pos, e.Text)
 	}
-	return fmt.Sprintf("%s: %s: %s", e.Pos, e.Path, e.Text)
+	return fmt.Sprintf("%s: %s: %s", e.Pos, visible(e.Path), e.Text)
+}
+
+// visible has a picture in the place of each control character, which would do
+// something to a terminal; a tab stays.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' && r != '\t':
+			return 0x2400 + r
+		case r == 0x7f:
+			return '␡'
+		case r > 0x7f && r < 0xa0: // the C1 controls
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // Errors is everything that is wrong, in the order of the files.
@@ -36,23 +52,44 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxSourceLine bounds what is shown of a source line.
+// maxSourceLine is how much of a source line is shown: of a longer one, what is
+// around the place.
 const maxSourceLine = 160
+
+// excerpt is the part of a source line that is shown, and what stands before
+// the caret beneath it: tabs stay tabs there, so that it stands where they put it.
+func (e *Error) excerpt() (line, before string) {
+	runes := []rune(e.Line)
+	at := min(max(e.Pos.Col-1, 0), len(runes))
+	if len(runes) > maxSourceLine {
+		from := min(max(at-maxSourceLine/2, 0), len(runes)-maxSourceLine)
+		to := from + maxSourceLine
+		cut := slices.Clone(runes[from:to])
+		if from > 0 {
+			cut[0] = '…'
+		}
+		if to < len(runes) {
+			cut[len(cut)-1] = '…'
+		}
+		runes, at = cut, at-from
+	}
+	before = strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, string(runes[:at]))
+	return visible(string(runes)), before
+}
 
 // Format writes each error with its source line, a caret under the place, and
 // its hint.
 func (e Errors) Format(w io.Writer) {
 	for _, err := range e {
 		fmt.Fprintln(w, err)
-		if err.Line != "" && utf8.RuneCountInString(err.Line) <= maxSourceLine {
-			// Tabs stay tabs in front of the caret, so that it stands where they put it.
-			before := strings.Map(func(r rune) rune {
-				if r == '\t' {
-					return r
-				}
-				return ' '
-			}, string([]rune(err.Line)[:min(max(err.Pos.Col-1, 0), utf8.RuneCountInString(err.Line))]))
-			fmt.Fprintf(w, "    %s\n    %s^\n", err.Line, before)
+		if err.Line != "" {
+			line, before := err.excerpt()
+			fmt.Fprintf(w, "    %s\n    %s^\n", line, before)
 		}
 		if err.Hint != "" {
 			fmt.Fprintf(w, "    hint: %s\n", err.Hint)
@@ -66,9 +103,12 @@ type report struct {
 	warnings Errors
 	sources  map[string][]string // lines by file
 	order    map[string]int      // files as they were read
+	misspelt map[string]bool     // paths of mappings that have a key which is not known
 }
 
-func newReport() *report { return &report{sources: map[string][]string{}, order: map[string]int{}} }
+func newReport() *report {
+	return &report{sources: map[string][]string{}, order: map[string]int{}, misspelt: map[string]bool{}}
+}
 
 func (r *report) source(file string, data []byte) {
 	if _, ok := r.order[file]; !ok {
@@ -116,6 +156,9 @@ func quote(s string) string {
 func nearest(word string, candidates []string) (string, bool) {
 	best, distance := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
+		if d := len(c) - len(word); d >= distance || -d >= distance {
+			continue // each letter more or less is one
+		}
 		if d := editDistance(strings.ToLower(word), c); d < distance {
 			best, distance = c, d
 		}

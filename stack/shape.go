@@ -86,8 +86,6 @@ func (c *checker) check(n *node, s *shape, path string) {
 	}
 }
 
-const wantKnownKey = "want a known key"
-
 func (c *checker) known(n *node, s *shape, path string) {
 	for i, k := range n.keys {
 		at := join(path, k.Value)
@@ -105,7 +103,8 @@ func (c *checker) known(n *node, s *shape, path string) {
 		if hint == "" && len(s.keys) <= 12 {
 			hint = "known are " + strings.Join(s.keyNames(), ", ")
 		}
-		c.add(k.pos(), at, hint, wantKnownKey+", got %s", quote(k.Value))
+		c.add(k.pos(), at, hint, "want a known key, got %s", quote(k.Value))
+		c.misspelt[path] = true
 	}
 }
 

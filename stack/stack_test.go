@@ -366,13 +366,29 @@ services:
 func TestAFileThatIsTooLarge(t *testing.T) {
 	file := write(t, map[string]string{FileName: "services: {web: {command: x}}\n#" + strings.Repeat("x", maxFileSize)})
 	_, err := Load(Options{File: file})
-	if err == nil || !strings.Contains(err.Error(), "a stack file has at most") {
+	if err == nil || !strings.Contains(err.Error(), "a stack file has at most 10485760 bytes") {
 		t.Errorf("got %v", err)
 	}
 	// One that is as large as allowed loads.
 	file = write(t, map[string]string{FileName: "services: {web: {command: x}}\n#" + strings.Repeat("x", maxFileSize-100)})
 	if _, err := Load(Options{File: file}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A file may be as long as allowed and wrong everywhere: that is told in a time
+// that does not grow with its square.
+func TestManyErrors(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("services:\n")
+	const n = 5_000
+	for i := range n {
+		fmt.Fprintf(&b, "  s%d: {comand: x}\n", i)
+	}
+	_, err := Load(Options{File: write(t, map[string]string{FileName: b.String()})})
+	var all Errors
+	if !errors.As(err, &all) || len(all) != n {
+		t.Fatalf("got %d errors", len(all))
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 // finish applies the defaults that depend on the whole, and checks what no
 // single key can tell.
 func (l *loader) finish() {
+	l.inferKinds()
 	for i := range l.stack.Services {
 		s := &l.stack.Services[i]
-		l.inferKind(s)
 		if s.Restart.Mode == "" {
 			s.Restart.Mode = RestartOnFailure
 			if s.Kind == KindJob {
@@ -41,17 +41,21 @@ func (l *loader) finish() {
 	l.checkRoutes()
 }
 
-// inferKind makes a job of a service whose completion somebody waits for, as
+// inferKinds makes jobs of the services whose completion somebody waits for, as
 // compose files mean it.
-func (l *loader) inferKind(s *Service) {
-	if _, written := s.Keys["kind"]; written {
-		return
-	}
-	for _, other := range l.stack.Services {
-		for _, d := range other.DependsOn {
-			if d.Service == s.Name && d.Condition == Completed {
-				s.Kind = KindJob
+func (l *loader) inferKinds() {
+	awaited := map[string]bool{}
+	for i := range l.stack.Services {
+		for _, d := range l.stack.Services[i].DependsOn {
+			if d.Condition == Completed {
+				awaited[d.Service] = true
 			}
+		}
+	}
+	for i := range l.stack.Services {
+		s := &l.stack.Services[i]
+		if _, written := s.Keys["kind"]; !written && awaited[s.Name] {
+			s.Kind = KindJob
 		}
 	}
 }
