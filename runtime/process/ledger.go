@@ -91,12 +91,12 @@ func (l *ledger) remove() error {
 // readLedger returns the leaders that a ledger has as living. Lines that make
 // no sense, as a torn last one may, are passed over.
 func readLedger(path string) (map[int]string, error) {
+	live := map[int]string{}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return live, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	live := map[int]string{}
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		line := sc.Text()
 		if line == "" {
@@ -146,7 +146,7 @@ func SweepStale(ctx context.Context, state string) (int, error) {
 // clean up; both may do it at once.
 func sweep(ctx context.Context, path string) (int, error) {
 	mark := strings.TrimSuffix(filepath.Base(path), ledgerExt)
-	leaders, err := readLedger(path)
+	known, err := readLedger(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, err
 	}
@@ -154,7 +154,7 @@ func sweep(ctx context.Context, path string) (int, error) {
 	defer tick.Stop()
 	seen := map[int]bool{}
 	for begun := time.Now(); ; {
-		left := survivors(leaders, mark)
+		left := survivors(known, mark)
 		if len(left) == 0 {
 			break
 		}
@@ -183,11 +183,14 @@ func sweep(ctx context.Context, path string) (int, error) {
 	return len(seen), nil
 }
 
-// survivors are the processes of a run that live. A leader counts only while
-// its start time is the one written down: its pid may be another's by now.
-func survivors(leaders map[int]string, mark string) []int {
+// survivors are the processes of a run that live: those that are known, what
+// is below them, and what has the mark. What is found becomes known, since a
+// process that has left its session and its environment behind is only found
+// while one that is known stands above it. Known are pids with start times: the
+// pid alone may be another's by now.
+func survivors(known map[int]string, mark string) []int {
 	found := map[int]bool{}
-	for pid, start := range leaders {
+	for pid, start := range known {
 		if startTime(pid) != start {
 			continue
 		}
@@ -202,7 +205,10 @@ func survivors(leaders map[int]string, mark string) []int {
 	delete(found, os.Getpid())
 	out := make([]int, 0, len(found))
 	for pid := range found {
-		out = append(out, pid)
+		if start := startTime(pid); start != "" {
+			known[pid] = start
+			out = append(out, pid)
+		}
 	}
 	return out
 }

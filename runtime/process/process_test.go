@@ -191,6 +191,7 @@ var hardToStop = map[string]string{
 	"setsid grandchild":   `setsid sh -c 'echo pid $$$$; exec sleep 600' & echo pid $$$$; while ! ps -o sid= -p $! >/dev/null; do :; done; sleep 0.1; echo up; wait`,
 	"deaf setsid":         `setsid sh -c 'trap "" TERM; echo pid $$$$; echo up; while :; do sleep 600; done' & wait`,
 	"leader waits for it": `trap "" TERM; setsid sh -c 'echo pid $$$$; echo up; exec sleep 600'; sleep 600 & wait`,
+	"deaf, without env":   `env -i setsid sh -c 'trap "" TERM; echo pid $$$$; echo up; while :; do sleep 600; done' & echo pid $$$$; wait`,
 	"no environment":      `(env -i setsid sh -c 'echo pid $$$$; echo up; exec sleep 600' &) ; echo pid $$$$; exec sleep 600`,
 }
 
