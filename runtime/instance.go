@@ -189,6 +189,11 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 			r.Address = fmt.Sprintf("127.0.0.1:%d", i.spec.Port)
 		}
 	})
+	if i.spec.Socket == nil { // or it is ours
+		if err := portTaken(i.want.Service); err != nil {
+			return i.refuse(err, policy)
+		}
+	}
 	var w io.Writer = out
 	if m, ok := i.probe.(*logProbe); ok {
 		w = m.tee(out)
@@ -235,6 +240,15 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 	return v.Restart
 }
 
+// refuse takes a start that cannot be for one that failed: it is tried again as
+// the policy has it.
+func (i *instance) refuse(err error, policy *backoff) bool {
+	v := policy.ended(false, 0, time.Now())
+	i.exit(err, v, policy.total)
+	i.next = v.Delay
+	return v.Restart
+}
+
 // leave marks the instance as draining and lets the gateway finish with it.
 func (i *instance) leave() {
 	i.become(registry.Draining, nil)
@@ -270,11 +284,8 @@ func (i *instance) exit(err error, v verdict, restarts int) {
 	}
 	i.become(to, func(r *registry.Instance) {
 		r.PID, r.Restarts = 0, restarts
-		r.Exit = &registry.Exit{}
-		var e *ExitError
-		if errors.As(err, &e) {
-			r.Exit = &registry.Exit{Code: e.Code, Signal: e.Signal}
-		}
+		r.Exit = exitOf(err)
+		r.Hint = hintOf(err)
 		if err != nil || to == registry.Backoff {
 			r.Reason = reason(err)
 		}
@@ -307,16 +318,32 @@ func (i *instance) fail(err error) {
 	}
 	i.become(registry.Failed, func(r *registry.Instance) {
 		r.PID = 0
-		r.Reason = err.Error()
-		var h interface{ Hint() string }
-		if errors.As(err, &h) {
-			r.Hint = h.Hint()
-		}
+		r.Reason, r.Hint = err.Error(), hintOf(err)
 		var b *BuildError
 		if errors.As(err, &b) {
 			r.Output = i.sup.Logs.Tail(i.want.ID, tailLines)
 		}
 	})
+}
+
+// exitOf is the end of a run; nil for one that never began.
+func exitOf(err error) *registry.Exit {
+	var e *ExitError
+	switch {
+	case err == nil:
+		return &registry.Exit{}
+	case errors.As(err, &e):
+		return &registry.Exit{Code: e.Code, Signal: e.Signal}
+	}
+	return nil
+}
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }
 
 func reason(err error) string {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,21 +48,34 @@ func (s *Supervisor) checkFixedPorts(steps []Step) error {
 			continue
 		}
 		sv := st.want.Service
-		if sv.Port == 0 || leaving[sv.Port] || ports.Free(sv.Port) {
+		if leaving[sv.Port] {
 			continue
 		}
-		holder := ""
-		if h, err := ports.FindHolder(sv.Port); err != nil {
-			holder = "another process: " + err.Error()
-		} else {
-			holder = h.String()
+		var found *PortsTaken
+		if errors.As(portTaken(sv), &found) {
+			taken = append(taken, found.Taken...)
 		}
-		taken = append(taken, PortTaken{Service: sv.Name, Port: sv.Port, Holder: holder})
 	}
 	if len(taken) > 0 {
 		return &PortsTaken{Taken: taken}
 	}
 	return nil
+}
+
+// portTaken is a *PortsTaken when something else holds the fixed port of a
+// service that is about to start: its probe would find that, and take it for
+// the service.
+func portTaken(sv *stack.Service) error {
+	if sv.Port == 0 || ports.Free(sv.Port) {
+		return nil
+	}
+	holder := ""
+	if h, err := ports.FindHolder(sv.Port); err != nil {
+		holder = "another process: " + err.Error()
+	} else {
+		holder = h.String()
+	}
+	return &PortsTaken{Taken: []PortTaken{{Service: sv.Name, Port: sv.Port, Holder: holder}}}
 }
 
 // leasePorts gives every instance that is about to start its port.

@@ -401,6 +401,47 @@ func TestATakenPortIsNamedBeforeAnythingStarts(t *testing.T) {
 	}
 }
 
+// Somebody takes a service's port while it is away: its probe would find that
+// one, and call the service ready.
+func TestAPortTakenBeforeARestart(t *testing.T) {
+	f := supervise(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	var thief net.Listener
+	starts := 0
+	f.runner.programs["robbed"] = func(ctx context.Context, _ Spec, _ io.Writer) error {
+		if starts++; starts > 1 {
+			<-ctx.Done()
+			return nil
+		}
+		if thief, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err != nil {
+			t.Error(err)
+		}
+		return &ExitError{Code: 1}
+	}
+	s := service("web", "robbed")
+	s.Port, s.Restart = port, stack.Restart{Mode: stack.RestartOnFailure}
+	s.Healthcheck = stack.Healthcheck{Kind: stack.ProbeTCP, Interval: time.Second, Timeout: time.Second, StartPeriod: time.Minute, Retries: 3}
+	f.up(s)
+	row := f.until("web-1", func(i registry.Instance) bool { return i.CrashLoop })
+	if !strings.Contains(row.Reason, fmt.Sprintf("port %d is held by", port)) || !strings.Contains(row.Hint, "services.web.port") {
+		t.Errorf("got %q, hint %q", row.Reason, row.Hint)
+	}
+	if row.Exit != nil {
+		t.Errorf("it never ran, and ended with %+v", row.Exit)
+	}
+	_ = thief.Close()
+	f.state("web-1", registry.Starting)
+	f.stop()
+	if starts != 2 {
+		t.Errorf("it was started %d times", starts)
+	}
+}
+
 func TestEnvironmentOfAnInstance(t *testing.T) {
 	f := supervise(t)
 	f.Environ = []string{"PORT=1", "A=shell", "PATH=/bin"}
