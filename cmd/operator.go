@@ -192,9 +192,7 @@ func (p *operator) files() []string {
 // reload applies the stack file after it changed. One that is invalid changes
 // nothing but says so.
 func (p *operator) reload(ctx context.Context) {
-	steps, err := p.apply(ctx, control.Action{
-		Services: p.options.services, Profiles: p.options.profiles, NoDeps: p.options.noDeps, Environ: environ(),
-	})
+	steps, err := p.follow(ctx)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -207,6 +205,42 @@ func (p *operator) reload(ctx context.Context) {
 		p.app.note("the stack file changed")
 		p.app.printSteps(steps)
 	}
+}
+
+// follow applies the stack file as it is now. Unlike apply it starts nothing
+// that was stopped, and what the file has no longer of the services that up was
+// called with is no mistake.
+func (p *operator) follow(ctx context.Context) ([]runtime.Step, error) {
+	st, err := p.app.loadWith(environ())
+	if err != nil {
+		return nil, err
+	}
+	names, err := p.reselect(st)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := p.supervisor.Follow(ctx, st, names)
+	if err == nil {
+		p.applied(st, names)
+	}
+	return steps, gatewayTaken(err)
+}
+
+// reselect selects of st what up was called for, as far as st still has it.
+func (p *operator) reselect(st *stack.Stack) ([]string, error) {
+	o := p.options
+	services := slices.DeleteFunc(slices.Clone(o.services), func(name string) bool {
+		_, ok := st.Service(name)
+		return !ok
+	})
+	if len(services) == 0 && len(o.services) > 0 {
+		return nil, nil // none named would be all
+	}
+	known := st.Profiles()
+	profiles := slices.DeleteFunc(slices.Clone(o.profiles), func(name string) bool {
+		return name != "*" && !slices.Contains(known, name)
+	})
+	return st.Select(services, profiles, o.noDeps)
 }
 
 // Status implements control.Viewer.

@@ -127,13 +127,24 @@ func (s *Supervisor) do(ctx context.Context, f func() ([]Step, error)) (steps []
 // Apply makes st the stack, and adds services to what runs; it starts again
 // what has failed. Services that st no longer has are removed.
 func (s *Supervisor) Apply(ctx context.Context, st *stack.Stack, services []string) ([]Step, error) {
+	return s.apply(ctx, st, services, func(t *target) {
+		for _, name := range services {
+			delete(t.stopped, name)
+		}
+	})
+}
+
+// Follow is Apply for a stack that was edited: what was stopped stays stopped.
+func (s *Supervisor) Follow(ctx context.Context, st *stack.Stack, services []string) ([]Step, error) {
+	return s.apply(ctx, st, services, func(*target) {})
+}
+
+func (s *Supervisor) apply(ctx context.Context, st *stack.Stack, services []string, edit func(*target)) ([]Step, error) {
 	return s.do(ctx, func() ([]Step, error) {
 		t := s.target.clone()
 		t.stack, t.retry = st, true
 		t.selected = selection(st, t.selected, services)
-		for _, name := range services {
-			delete(t.stopped, name)
-		}
+		edit(&t)
 		if err := s.Gateway.Configure(ctx, st); err != nil {
 			return nil, err
 		}

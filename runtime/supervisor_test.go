@@ -442,6 +442,26 @@ func TestAPortTakenBeforeARestart(t *testing.T) {
 	}
 }
 
+func TestFollowLeavesAloneWhatWasStopped(t *testing.T) {
+	f := supervise(t)
+	st := f.up(service("web", "serve"), service("db", "serve"))
+	f.state("db-1", registry.Ready)
+	if _, err := f.Stop(t.Context(), []string{"db"}); err != nil {
+		t.Fatal(err)
+	}
+	f.state("db-1", registry.Stopped)
+	edited := *st
+	edited.Services = append(slices.Clone(st.Services), service("new", "serve"))
+	edited.Services[1].StopGracePeriod = time.Minute
+	steps, err := f.Follow(t.Context(), &edited, []string{"web", "db", "new"})
+	if err != nil || len(steps) != 1 || steps[0].Instance != "new-1" {
+		t.Errorf("Follow: %v, %v", steps, err)
+	}
+	if steps := f.apply(&edited); len(steps) != 1 || steps[0].Instance != "db-1" {
+		t.Errorf("Apply: %v", steps)
+	}
+}
+
 func TestEnvironmentOfAnInstance(t *testing.T) {
 	f := supervise(t)
 	f.Environ = []string{"PORT=1", "A=shell", "PATH=/bin"}
