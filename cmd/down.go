@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
@@ -47,8 +48,8 @@ func (a *app) down(ctx context.Context, volumes bool) error {
 		return nil
 	}
 	// The supervisor holds the lock until nothing is left.
-	lock := flock.New(filepath.Join(state, "lock"))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+	lock := flock.New(filepath.Join(state, lockName))
+	if err := a.waitForEnd(ctx, lock, client); err != nil {
 		return fmt.Errorf("wait for the stack to end: %w", err)
 	}
 	defer lock.Unlock() //nolint:errcheck // it ends with the process
@@ -73,6 +74,19 @@ func (a *app) down(ctx context.Context, volumes bool) error {
 	return nil
 }
 
+// waitForEnd takes the lock, and says meanwhile what is slow to stop.
+func (a *app) waitForEnd(ctx context.Context, lock *flock.Flock, client *control.Client) error {
+	telling, told := context.WithCancel(ctx)
+	var g sync.WaitGroup
+	defer g.Wait()
+	defer told()
+	if client != nil {
+		g.Go(func() { a.tellSlowStop(telling, client, "") })
+	}
+	_, err := lock.TryLockContext(ctx, lockPoll)
+	return err
+}
+
 // removeState deletes what msctl keeps, but for what is committed to git.
 func removeState(state string) error {
 	entries, err := os.ReadDir(state)
@@ -81,7 +95,7 @@ func removeState(state string) error {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "scaffold", ".gitignore", "lock":
+		case "scaffold", ".gitignore", lockName:
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(state, e.Name())); err != nil {

@@ -63,7 +63,12 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	supervisor := runtime.New(runtime.Options{
 		Registry: reg, Logs: store, Gateway: gateway, Runner: runner, Ports: leases, Environ: environ(),
 	})
-	signalled, done := untilSignalled(ctx, supervisor.Kill)
+	patient, hurry := context.WithCancel(context.WithoutCancel(ctx))
+	defer hurry()
+	signalled, done := untilSignalled(ctx, func() {
+		supervisor.Kill()
+		hurry()
+	})
 	defer done()
 	user, stop := context.WithCancelCause(signalled)
 	defer stop(nil)
@@ -97,7 +102,8 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 			return err
 		}
 		if !o.background {
-			run(under, func(ctx context.Context) error { return a.show(ctx, reg, store, now, o.plain) })
+			run(under, func(ctx context.Context) error { return a.show(ctx, patient, reg, store, now, o.plain) })
+			run(under, func(ctx context.Context) error { return a.tellStop(ctx, user, reg) })
 		}
 		if !o.noWatch {
 			run(user, func(ctx context.Context) error {

@@ -20,21 +20,28 @@ import (
 const showBatch = 1 << 20
 
 // show prints a stack of this process until ctx is done: what the services
-// write from cursor on to stdout, and what becomes of them to stderr. It fails
-// when stdout takes no more, since its reader has gone.
-func (a *app) show(ctx context.Context, reg *registry.Registry, store *logs.Store, cursor logs.Cursor, plain bool) error {
+// write from cursor on to stdout, and what becomes of them to stderr. Then it
+// prints the rest of the output, as long as somebody is patient. It fails when
+// stdout takes no more, since its reader has gone.
+func (a *app) show(ctx, patient context.Context, reg *registry.Registry, store *logs.Store, cursor logs.Cursor, plain bool) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.showOutput(ctx, store, cursor, plain) })
+	g.Go(func() error { return a.showOutput(ctx, patient, store, cursor, plain) })
 	g.Go(func() error { return a.tellNews(ctx, reg) })
 	return g.Wait()
 }
 
-func (a *app) showOutput(ctx context.Context, store *logs.Store, cursor logs.Cursor, plain bool) error {
-	p := logs.NewPrinter(a.out, a.printerOptions(plain))
+func (a *app) showOutput(ctx, patient context.Context, store *logs.Store, cursor logs.Cursor, plain bool) error {
+	o := a.printerOptions(plain)
+	p := logs.NewPrinter(a.out, o)
 	for {
 		b, err := store.Next(ctx, cursor, showBatch)
 		if ctx.Err() != nil {
-			return errors.Join(a.rest(store, cursor, p), p.Close())
+			if o.Terminal {
+				var cancel context.CancelFunc
+				patient, cancel = context.WithTimeout(patient, restPatience)
+				defer cancel()
+			}
+			return errors.Join(a.rest(patient, store, cursor, p), p.Close())
 		}
 		if err != nil {
 			return err
@@ -48,10 +55,19 @@ func (a *app) showOutput(ctx context.Context, store *logs.Store, cursor logs.Cur
 	}
 }
 
-// rest prints what was written until the last instance had ended.
-func (a *app) rest(store *logs.Store, cursor logs.Cursor, p *logs.Printer) error {
+// restPatience is how long a terminal, which is slow, may take for what is left
+// to print once everything has stopped. A file or a pipe gets all of it.
+const restPatience = 500 * time.Millisecond
+
+// rest prints what was written until the last instance had ended, or as much of
+// it as can be while somebody is patient.
+func (a *app) rest(patient context.Context, store *logs.Store, cursor logs.Cursor, p *logs.Printer) error {
 	cursor.Until = time.Now()
 	for {
+		if patient.Err() != nil {
+			a.note("not all of the output is shown; msctl logs has it")
+			return nil
+		}
 		b, err := store.Next(context.Background(), cursor, showBatch)
 		if err != nil {
 			return nil //nolint:nilerr // io.EOF, or a disk that has already been reported
@@ -67,8 +83,9 @@ func (a *app) rest(store *logs.Store, cursor logs.Cursor, p *logs.Printer) error
 
 // printerOptions fits the printer to where stdout goes.
 func (a *app) printerOptions(plain bool) logs.PrinterOptions {
-	color := !plain && isTerminal(a.out) && useColor()
-	return logs.PrinterOptions{Color: color, Strip: !color}
+	screen := !plain && isTerminal(a.out) && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
+	color := screen && useColor()
+	return logs.PrinterOptions{Terminal: screen, Color: color, Strip: !color}
 }
 
 // isTerminal reports whether w is a terminal.
@@ -94,6 +111,44 @@ func (a *app) tellNews(ctx context.Context, from snapshots) error {
 		}
 		after = snap.Revision
 		n.tell(snap)
+	}
+}
+
+// tellStop says that the stack stops, once user is done, and what is slow to;
+// ctx ends when nothing is left.
+func (a *app) tellStop(ctx, user context.Context, reg *registry.Registry) error {
+	<-user.Done()
+	a.note("stopping; another Ctrl-C kills at once")
+	a.tellSlowStop(ctx, reg, "; Ctrl-C kills what is left")
+	return nil
+}
+
+// slowStop is how long a stop may take until it is told what it waits for.
+const slowStop = 2 * time.Second
+
+// tellSlowStop names the instances that a stop still waits for once it has
+// taken slowStop, unless ctx ends before. Those that wait for others to stop
+// first are not among them.
+func (a *app) tellSlowStop(ctx context.Context, from snapshots, advice string) {
+	t := time.NewTimer(slowStop)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return
+	}
+	snap, err := from.Next(ctx, 0)
+	if err != nil {
+		return // it has ended
+	}
+	var slow []string
+	for _, i := range snap.Instances {
+		if i.State == registry.Draining {
+			slow = append(slow, i.ID)
+		}
+	}
+	if len(slow) > 0 {
+		a.note("waiting for %s to stop%s", strings.Join(slow, ", "), advice)
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 // state: socket, ledger, logs, built programs.
 const stateDirName = ".msctl"
 
+// lockName is the file in it that whoever runs the stack has locked.
+const lockName = "lock"
+
 // stateDir is the state folder of the stack in dir.
 func stateDir(dir string) string { return filepath.Join(dir, stateDirName) }
 
@@ -44,7 +47,7 @@ func lockState(ctx context.Context, dir string) (state string, unlock func(), er
 			return "", nil, fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	lock := flock.New(filepath.Join(state, "lock"))
+	lock := flock.New(filepath.Join(state, lockName))
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	switch _, err := lock.TryLockContext(ctx, lockPoll); {

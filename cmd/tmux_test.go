@@ -18,11 +18,13 @@ gateway: {listen: 127.0.0.1:0}
 services:
   web: {command: svc, route: /, healthcheck: {http: /readyz}}
   child: {command: svc -fork setsid}
+  rude: {command: "printf '\\033[2J\\033[Hcleared\\n10%%\\r20%%\\n'; exec svc -hang"}
 `
 
 // terminal is a shell in a terminal of its own, in the folder of a stack.
 type terminal struct {
 	t      *testing.T
+	dir    string
 	server string // the name of a tmux server of its own
 	marker string // a variable that all processes in it have
 }
@@ -37,7 +39,7 @@ func openTerminal(t *testing.T, environ ...string) *terminal {
 	if err := os.WriteFile(filepath.Join(dir, "profile"), []byte("PS1='ready> '\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	x := &terminal{t: t, server: fmt.Sprintf("msctl-test-%d", os.Getpid()), marker: "MSCTL_TEST_TERMINAL=" + dir}
+	x := &terminal{t: t, dir: dir, server: fmt.Sprintf("msctl-test-%d", os.Getpid()), marker: "MSCTL_TEST_TERMINAL=" + dir}
 	t.Setenv("TMUX_TMPDIR", sockets)
 	t.Setenv("TMUX", "")
 	t.Setenv("CI", "")
@@ -106,14 +108,35 @@ func TestTerminalCtrlC(t *testing.T) {
 	x.keys("msctl up", "Enter")
 	x.until(`\x1b\[[0-9;]*mweb-1.*\| .*listening on \d+`)
 	x.until(`web-1 is ready`)
+	// What a service writes does nothing to the terminal, and stays behind its prefix.
+	x.until(`^\S*rude-1 .*\| .*cleared`)
+	x.until(`^\S*rude-1 .*\| .*20%`)
+	if s := x.screen(); !strings.Contains(s, "msctl up") {
+		t.Errorf("a service has cleared the screen:\n%s", s)
+	}
 
 	x.keys("C-c")
+	x.until(`stopping; another Ctrl-C kills at once`)
 	x.until(`(?s)\^C.*^ready>`)
 	x.keys(`echo "code $?"`, "Enter")
 	x.until(`^code 130$`)
 	if s := x.screen(); strings.Contains(s, "error:") {
 		t.Errorf("the end is told as an error:\n%s", s)
 	}
+	x.untilNothingIsLeft()
+}
+
+// A terminal may be far behind what the services write; Ctrl-C does not wait
+// for it.
+func TestTerminalFlood(t *testing.T) {
+	x := openTerminal(t)
+	if err := os.WriteFile(filepath.Join(x.dir, "stack.yaml"), []byte("gateway: off\nservices: {flood: {command: \"yes "+strings.Repeat("x", 100)+"\"}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x.keys("msctl up", "Enter")
+	x.until(`flood-1.*x{100}`)
+	x.keys("C-c")
+	x.until(`msctl: not all of the output is shown; msctl logs has it`)
 	x.untilNothingIsLeft()
 }
 
