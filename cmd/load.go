@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -33,6 +34,15 @@ func notFound(err error) error {
 	return &exitError{code: exitInvalid, err: err, hint: "-C names the folder of the stack, -f its file"}
 }
 
+// checkDir makes sure of the folder that -C names: the search for a stack file
+// upwards would not notice.
+func (a *app) checkDir() error {
+	if i, err := os.Stat(a.dir); a.dir != "" && (err != nil || !i.IsDir()) {
+		return usagef("-C: there is no folder %s", a.dir)
+	}
+	return nil
+}
+
 // warn prints what loading had to say.
 func (a *app) warn(st *stack.Stack) {
 	for _, w := range st.Warnings {
@@ -55,10 +65,29 @@ func (a *app) stackDir() (string, error) {
 		return filepath.Abs(filepath.Dir(file))
 	}
 	file, err := stack.Find(a.dir)
-	if err != nil {
-		return "", notFound(err)
+	if err == nil {
+		return filepath.Dir(file), nil
 	}
-	return filepath.Dir(file), nil
+	if dir, ok := findState(a.dir); ok {
+		return dir, nil // the file has gone, as with git checkout, and its stack may run
+	}
+	return "", notFound(err)
+}
+
+// findState finds the folder of a stack that has been up, in dir or above.
+func findState(dir string) (string, bool) {
+	at, err := filepath.Abs(dir)
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(stateDir(at), lockName)); err == nil {
+			return at, true
+		}
+		above := filepath.Dir(at)
+		if above == at {
+			break
+		}
+		at = above
+	}
+	return "", false
 }
 
 // client connects to the running stack.

@@ -83,6 +83,7 @@ func (a *app) root() *cobra.Command {
 			return e
 		},
 	}
+	c.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkDir() }
 	c.PersistentFlags().StringVarP(&a.dir, "dir", "C", "", "run as if started in this folder")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("see %q", c.CommandPath()+" --help")}
