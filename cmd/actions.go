@@ -60,6 +60,13 @@ func (a *app) scaleCommand() *cobra.Command {
 		Long:    "Set how many instances of a service run, until the stack goes down; replicas in the stack file says it for good.",
 		Example: "  msctl scale catalog=3",
 		Args:    atLeast(1, "SERVICE=N, such as catalog=3"),
+		ValidArgsFunction: func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			names, _ := a.completeServices(c, args, toComplete)
+			for i := range names {
+				names[i] += "="
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			replicas, err := parseScale(args)
 			if err != nil {

@@ -144,6 +144,15 @@ func (a *app) completeServices(c *cobra.Command, args []string, _ string) ([]str
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeProfiles offers the profiles of the stack file.
+func (a *app) completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	st, err := a.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return st.Profiles(), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeService offers one service.
 func (a *app) completeService(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

@@ -57,6 +57,8 @@ JSON and logfmt lines and the usual words.`,
 	f.StringVar(&o.grep, "grep", "", "show lines that match a regular expression")
 	f.BoolVar(&o.invert, "invert", false, "show lines that do not match --grep")
 	f.StringVar(&o.level, "level", "", "show lines of this level and above")
+	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions( // it fails for a flag that is not there
+		[]string{"trace", "debug", "info", "warn", "error", "fatal"}, cobra.ShellCompDirectiveNoFileComp))
 	f.BoolVar(&o.json, "json", false, "print one JSON object a line")
 	f.BoolVar(&o.noColor, "no-color", false, "print without colour")
 	f.BoolVar(&o.noPrefix, "no-prefix", false, "print the lines only, not whose they are")

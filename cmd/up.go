@@ -54,6 +54,7 @@ applies what has changed in its file.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	f.BoolVar(&o.noDeps, "no-deps", false, "leave out what the services named depend on")
 	f.StringArrayVar(&o.profiles, "profile", nil, "enable a profile (repeatable)")
+	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles) // it fails for a flag that is not there
 	f.BoolVar(&o.noWatch, "no-watch", false, "do not follow changes of the stack file")
 	f.BoolVar(&o.plain, "plain", false, "print plain lines, without colour")
 	return c
@@ -102,12 +103,10 @@ func applyRunning(ctx context.Context, st *stack.Stack, o upOptions) (*control.C
 func (a *app) upRunning(ctx context.Context, client *control.Client, result control.Result, o upOptions) error {
 	a.printControlSteps(result.Steps)
 	switch {
-	case o.dryRun:
+	case o.dryRun, o.detach && !o.wait:
 		return nil
 	case o.wait:
 		return a.wait(ctx, client, o.services, o.waitTimeout)
-	case o.detach:
-		return nil
 	}
 	return a.attach(ctx, client, o)
 }
