@@ -30,6 +30,7 @@ type instance struct {
 	patience context.Context // ends when the gateway need not drain it any more
 	hurry    context.CancelFunc
 	trial    chan error // of a standby: gets once how its start went
+	unable   error      // why it cannot be run
 
 	mu       sync.Mutex
 	row      registry.Instance
@@ -170,7 +171,10 @@ func (i *instance) once(ctx context.Context, policy *backoff, build bool) bool {
 	defer out.Close() //nolint:errcheck // the store reports its own failures
 	spec := i.spec
 	if i.want.Service.Container != nil {
-		i.fail(errContainer)
+		i.unable = errContainer
+	}
+	if i.unable != nil {
+		i.fail(i.unable)
 		return false
 	}
 	if build && !(spec.Setup.IsZero() && spec.BuildCommand.IsZero()) {

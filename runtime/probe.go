@@ -79,6 +79,9 @@ func (i *instance) watch(ctx context.Context, started time.Time, spec Spec, addr
 	if !i.untilReady(ctx, started, h, &t) {
 		return
 	}
+	if spec.Socket != nil && i.standsBy() && !accepting(ctx, i.pid(), started) {
+		return
+	}
 	if i.want.Address == "" {
 		i.become(registry.Starting, func(r *registry.Instance) { r.Address = t.addr })
 	}

@@ -125,8 +125,8 @@ func (s *Supervisor) reload(name, cause string, hold time.Duration) (steps []Ste
 			continue
 		}
 		switch state := i.state(); {
-		case w.Service.Reload.Mode == "none", state == registry.Pending:
-		case w.Service.Reload.Mode == "signal":
+		case w.Service.Reload.Mode == stack.ReloadNone, state == registry.Pending:
+		case w.Service.Reload.Mode == stack.ReloadSignal:
 			if pid := i.pid(); pid != 0 && s.Runner.Signal(pid, w.Service.Reload.Signal) == nil {
 				steps = append(steps, Step{Action: Signal, Instance: w.ID, Cause: cause, want: w})
 			}

@@ -44,11 +44,13 @@ type rollout struct {
 // swaps reports whether an instance of s can run beside the one that it
 // replaces.
 func swaps(s *stack.Service) bool {
-	switch s.Reload.Mode {
-	case "", "swap":
-		return s.Kind == stack.KindService && s.Port == 0 && len(s.Endpoints) == 0
+	switch {
+	case s.Kind != stack.KindService || len(s.Endpoints) > 0:
+		return false
+	case s.Reload.Mode == stack.ReloadSwap:
+		return s.Port == 0
 	}
-	return false
+	return hands(s)
 }
 
 // roll begins a rollout that makes instances of one service what is wanted,
@@ -252,10 +254,14 @@ func (r *rollout) failed(ctx context.Context, out io.Writer, err error) {
 
 // standBy starts an instance beside the one whose place it is to take.
 func (s *Supervisor) standBy(w wanted, b build) (*instance, error) {
-	slot := s.freeSlot(w.ID)
-	port, err := s.leasePort(w.ID, slot)
-	if err != nil {
-		return nil, err
+	slot, port := s.freeSlot(w.ID), 0
+	if old, ok := s.running[w.ID]; ok && hands(w.Service) && old.spec.Socket != nil {
+		slot, port = old.slot, old.spec.Port
+	} else {
+		var err error
+		if port, err = s.leasePort(w.ID, slot); err != nil {
+			return nil, err
+		}
 	}
 	i := s.instance(w, b, port)
 	i.slot, i.standby, i.trial = slot, true, make(chan error, 1)
@@ -273,13 +279,26 @@ func (s *Supervisor) promote(old, standby *instance) error {
 	if s.running[old.want.ID] != old || old.stops() {
 		return context.Canceled
 	}
-	if err := standby.takePlace(old); err != nil {
+	// On a socket that both have, only one may accept: requests wait until the
+	// old one has finished what it had, and has gone.
+	shared := standby.spec.Socket != nil && standby.spec.Socket == old.spec.Socket
+	to, drain := registry.Ready, standby.want.Service.Reload.Drain
+	if shared {
+		to, drain = registry.Starting, min(drain, restartDrain)
+	}
+	if err := standby.takePlace(old, to, drain); err != nil {
 		return err
 	}
 	s.running[old.want.ID] = standby
 	delete(s.beside, standby)
 	s.beside[old] = struct{}{}
 	s.built[standby.want.Service.Name] = standby.build
+	if shared {
+		s.goroutines.Go(func() {
+			<-old.done
+			standby.become(registry.Ready, nil)
+		})
+	}
 	old.cancel()
 	return nil
 }

@@ -43,7 +43,6 @@ func (d *doors) Drain(ctx context.Context, addr string) error {
 func reloading(name string, replicas int) stack.Service {
 	sv := service(name, "serve")
 	sv.Replicas, sv.BuildCommand = replicas, stack.Command{Line: "good"}
-	sv.Reload = stack.Reload{Mode: "swap", MaxSurge: 1, Drain: time.Second}
 	return sv
 }
 

@@ -34,9 +34,9 @@ func (i *instance) failsTrial(err error) bool {
 	return true
 }
 
-// takePlace makes i the one that has the place of old, whose row goes on beside it
-// while it drains. Both are edited in one revision.
-func (i *instance) takePlace(old *instance) error {
+// takePlace makes i, in state to, the one that has the place of old, whose row
+// goes on beside it while it drains. Both are edited in one revision.
+func (i *instance) takePlace(old *instance, to registry.State, drain time.Duration) error {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	i.mu.Lock()
@@ -48,10 +48,10 @@ func (i *instance) takePlace(old *instance) error {
 	gone := []string{i.row.ID}
 	i.standby = false
 	i.row.ID, i.row.Beside = i.want.ID, ""
-	i.row.State, i.row.Since, i.row.Reason, i.row.Hint = registry.Ready, now, "", ""
+	i.row.State, i.row.Since, i.row.Reason, i.row.Hint = to, now, "", ""
 	i.row.Restarts = old.row.Restarts
 	put := []registry.Instance{i.row}
-	old.stopping, old.removed, old.drain = true, true, i.want.Service.Reload.Drain
+	old.stopping, old.removed, old.drain = true, true, drain
 	old.row.ID, old.row.Beside = fmt.Sprintf("%s-old%d", old.want.ID, i.build.n), i.want.ID
 	if old.row.State.Running() {
 		old.row.State, old.row.Since, old.row.Reason, old.row.Hint, old.row.Output = registry.Draining, now, "", "", nil

@@ -45,6 +45,7 @@ type Supervisor struct {
 	rollouts map[string]*rollout    // by service: the last one
 	built    map[string]build       // by service: the last one that succeeded
 	loops    map[string]loops       // by service
+	sockets  sockets
 
 	goroutines sync.WaitGroup
 
@@ -66,6 +67,7 @@ func New(o Options) *Supervisor {
 		rollouts:   map[string]*rollout{},
 		built:      map[string]build{},
 		loops:      map[string]loops{},
+		sockets:    sockets{},
 		rounds:     newRounds(),
 		buildSlots: make(chan struct{}, max(2, goruntime.NumCPU())),
 	}
@@ -95,6 +97,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 				i.stop(true, true)
 			}
 			s.goroutines.Wait()
+			s.sockets.closeAll()
 			return nil
 		}
 	}
@@ -332,6 +335,9 @@ func (s *Supervisor) instance(w wanted, b build, port int) *instance {
 		done:  make(chan struct{}),
 	}
 	i.spec.Bin = b.bin(w.Service.Name)
+	if hands(w.Service) && w.Address == "" {
+		i.spec.Socket, i.unable = s.sockets.at(w.ID, port)
+	}
 	i.patience, i.hurry = context.WithCancel(context.Background())
 	return i
 }
@@ -379,6 +385,7 @@ func (s *Supervisor) existing() []existing {
 		e, gone := i.existing()
 		if gone {
 			delete(s.running, id)
+			s.sockets.close(id)
 			continue
 		}
 		if w, ok := s.rollouts[e.Service.Name].becoming(id); ok {

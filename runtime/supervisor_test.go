@@ -149,6 +149,7 @@ func service(name, command string, deps ...stack.Dependency) stack.Service {
 		Name: name, Kind: stack.KindService, Replicas: 1, Command: stack.Command{Line: command}, DependsOn: deps,
 		Healthcheck:     stack.Healthcheck{Kind: stack.ProbeNone},
 		StopGracePeriod: time.Second, StopSignal: "SIGTERM", Restart: stack.Restart{Mode: stack.RestartNo},
+		Reload: stack.Reload{Mode: stack.ReloadSwap, MaxSurge: 1, Drain: time.Second},
 	}
 }
 
