@@ -1,0 +1,247 @@
+package watch
+
+import "strings"
+
+// token is a step of a compiled pattern.
+type token struct {
+	kind tokenKind
+	char byte
+	set  *[256]bool
+}
+
+type tokenKind byte
+
+const (
+	tokenChar  tokenKind = iota // this byte
+	tokenOne                    // ?: one byte, not a slash
+	tokenSet                    // [a-z]: one byte of the set
+	tokenStar                   // *: any bytes but slashes
+	tokenAll                    // **: any bytes
+	tokenMaybe                  // the next two, "**" and "/", may be left out
+)
+
+// compileGit compiles a pattern with wildcards as git's wildmatch.c reads it;
+// literal is where the first is, and floating patterns know no slashes. ok is
+// false when it cannot match anything.
+func compileGit(text string, literal int, floating bool) (out []token, ok bool) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '?':
+			out = append(out, token{kind: tokenOne})
+		case '\\':
+			if i++; i == len(text) {
+				return nil, false
+			}
+			out = append(out, token{char: lower(text[i])})
+		case '[':
+			set, end := parseSet(text, i)
+			if end < 0 {
+				return nil, false
+			}
+			out = append(out, token{kind: tokenSet, set: set})
+			i = end
+		case '*':
+			// "**" is more than "*" only as a whole part of a path. git compares
+			// the literal beginning first, and takes what is left for a whole.
+			from := i
+			for i+1 < len(text) && text[i+1] == '*' {
+				i++
+			}
+			rest := text[i+1:]
+			part := from == literal || text[from-1] == '/'
+			switch {
+			case floating || i == from || !part:
+				out = append(out, token{kind: tokenStar})
+			case strings.HasPrefix(rest, "/"):
+				out = append(out, token{kind: tokenMaybe}, token{kind: tokenAll}, token{char: '/'})
+				i++
+			case rest == "" || strings.HasPrefix(rest, `\/`):
+				out = append(out, token{kind: tokenAll})
+			default:
+				out = append(out, token{kind: tokenStar})
+			}
+		default:
+			out = append(out, token{char: lower(c)})
+		}
+	}
+	return out, true
+}
+
+// parseSet reads the bracket expression that begins at i, and returns where it
+// ends, or -1 when it does not.
+func parseSet(text string, i int) (set *[256]bool, end int) {
+	set = new([256]bool)
+	i++
+	negated := i < len(text) && (text[i] == '!' || text[i] == '^')
+	if negated {
+		i++
+	}
+	var prev byte // that a range may begin with
+	for first := true; ; first = false {
+		if i >= len(text) {
+			return nil, -1
+		}
+		c := text[i]
+		switch {
+		case c == ']' && !first:
+			closeSet(set, negated)
+			return set, i
+		case c == '\\':
+			if i++; i == len(text) {
+				return nil, -1
+			}
+			c = text[i]
+			set[c], prev = true, c
+		case c == '-' && prev != 0 && i+1 < len(text) && text[i+1] != ']':
+			if i++; text[i] == '\\' {
+				if i++; i == len(text) {
+					return nil, -1
+				}
+			}
+			for b := int(prev); b <= int(text[i]); b++ {
+				set[b] = true
+			}
+			prev = 0
+		case c == '[' && i+1 < len(text) && text[i+1] == ':':
+			n := strings.IndexByte(text[i+2:], ']')
+			if n < 0 {
+				return nil, -1
+			}
+			name, named := strings.CutSuffix(text[i+2:i+2+n], ":")
+			if !named {
+				set['['], prev = true, '['
+				break
+			}
+			in := classes[name]
+			if in == nil {
+				return nil, -1
+			}
+			for b := range 256 {
+				set[b] = set[b] || in(byte(b))
+			}
+			i, prev = i+2+n, 0
+		default:
+			set[c], prev = true, c
+		}
+		i++
+	}
+}
+
+// closeSet turns what was listed into what is matched: never a slash.
+func closeSet(set *[256]bool, negated bool) {
+	if foldCase {
+		for b := byte('a'); b <= 'z'; b++ {
+			set[b] = set[b] || set[b-'a'+'A']
+		}
+	}
+	for b := range set {
+		set[b] = set[b] != negated
+	}
+	set['/'] = false
+}
+
+var classes = map[string]func(byte) bool{
+	"alnum":  func(b byte) bool { return isAlpha(b) || isDigit(b) },
+	"alpha":  isAlpha,
+	"blank":  func(b byte) bool { return b == ' ' || b == '\t' },
+	"cntrl":  func(b byte) bool { return b < ' ' || b == 127 },
+	"digit":  isDigit,
+	"graph":  func(b byte) bool { return b > ' ' && b < 127 },
+	"lower":  func(b byte) bool { return 'a' <= b && b <= 'z' },
+	"print":  func(b byte) bool { return b >= ' ' && b < 127 },
+	"punct":  func(b byte) bool { return b > ' ' && b < 127 && !isAlpha(b) && !isDigit(b) },
+	"space":  func(b byte) bool { return b == ' ' || '\t' <= b && b <= '\r' },
+	"upper":  func(b byte) bool { return 'A' <= b && b <= 'Z' },
+	"xdigit": func(b byte) bool { return isDigit(b) || 'a' <= b|0x20 && b|0x20 <= 'f' },
+}
+
+func isAlpha(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }
+
+func lower(b byte) byte {
+	if foldCase && 'A' <= b && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
+}
+
+// run reports whether the tokens match s, or, with parents, s or a folder
+// above it. It follows all ways at once, so that its time is bounded by
+// len(tokens) × len(s).
+func run(tokens []token, s string, parents bool) bool {
+	at := start(tokens)
+	for i := range len(s) {
+		if parents && s[i] == '/' && at[len(tokens)] {
+			return true
+		}
+		if !step(tokens, at, s[i]) {
+			return false
+		}
+	}
+	return at[len(tokens)]
+}
+
+// live reports whether the tokens may match something that begins with s.
+func live(tokens []token, s string) bool {
+	at := start(tokens)
+	for i := range len(s) {
+		if !step(tokens, at, s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// start returns the set of tokens that may be next at the beginning; the last
+// place means that all have matched.
+func start(tokens []token) []bool {
+	at := make([]bool, len(tokens)+1)
+	at[0] = true
+	spread(tokens, at)
+	return at
+}
+
+// spread adds what may be next since a token may match nothing.
+func spread(tokens []token, at []bool) {
+	for i := range tokens {
+		if !at[i] {
+			continue
+		}
+		switch tokens[i].kind {
+		case tokenStar, tokenAll:
+			at[i+1] = true
+		case tokenMaybe:
+			at[i+1], at[i+3] = true, true
+		}
+	}
+}
+
+// step takes one byte in; it reports whether anything may be next.
+func step(tokens []token, at []bool, b byte) bool {
+	alive := false
+	next := false // whether the token before has matched b
+	for i := range at {
+		was := at[i]
+		at[i] = next
+		next = false
+		if i == len(tokens) || !was {
+			alive = alive || at[i]
+			continue
+		}
+		switch t := tokens[i]; t.kind {
+		case tokenChar:
+			next = t.char == b
+		case tokenOne:
+			next = b != '/'
+		case tokenSet:
+			next = t.set[b]
+		case tokenStar:
+			at[i] = at[i] || b != '/'
+		case tokenAll:
+			at[i] = true
+		}
+		alive = alive || at[i]
+	}
+	spread(tokens, at)
+	return alive
+}

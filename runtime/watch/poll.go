@@ -1,0 +1,166 @@
+package watch
+
+import (
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// A round of looks is followed by a hundred times its length of rest,
+	// within these bounds.
+	pollLeast = 200 * time.Millisecond
+	pollMost  = 2 * time.Second
+	pollRest  = 100
+)
+
+// polling is of the folders that nobody tells of.
+type polling struct {
+	folders map[*folder]bool
+	round   []*folder     // that are still to be looked at in this round
+	took    time.Duration // so far
+	next    time.Time     // when the next round begins
+	full    bool          // the source has refused a folder in this round
+}
+
+// stamp is what tells a content of a file, or a folder, from the next.
+type stamp struct {
+	id   fileID
+	size int64
+	time time.Time
+	mode fs.FileMode
+}
+
+func stampOf(st fs.FileInfo) stamp {
+	s := stamp{id: identify(st), mode: st.Mode().Type()}
+	if !st.IsDir() {
+		s.size, s.time = st.Size(), st.ModTime()
+	}
+	return s
+}
+
+// begin begins a round when it is due, and returns when the next one is; zero
+// when there is nothing to poll.
+func (p *polling) begin(now time.Time) time.Time {
+	if len(p.round) > 0 || len(p.folders) == 0 {
+		return time.Time{}
+	}
+	if p.next.IsZero() {
+		p.next = now.Add(pollLeast)
+	}
+	if now.Before(p.next) {
+		return p.next
+	}
+	for f := range p.folders {
+		p.round = append(p.round, f)
+	}
+	p.took = 0
+	return time.Time{}
+}
+
+// nextLook looks at one folder of the round; false means that there is none.
+func (t *tree) nextLook() bool {
+	p := &t.polling
+	if len(p.round) == 0 {
+		return false
+	}
+	began := time.Now()
+	f := pop(&p.round)
+	if p.folders[f] {
+		t.look(f)
+		t.retry(f)
+	}
+	now := time.Now()
+	p.took += now.Sub(began)
+	if len(p.round) == 0 {
+		p.next = now.Add(min(max(pollRest*p.took, pollLeast), pollMost))
+		p.full = false
+	}
+	return true
+}
+
+// look compares what is in a folder with what was. The first look tells
+// nothing.
+func (t *tree) look(f *folder) {
+	now, ok := f.stamps()
+	if !ok {
+		t.lose(f)
+		return
+	}
+	was := f.seen
+	f.seen = now
+	if was == nil {
+		return
+	}
+	for name, s := range was {
+		n, there := now[name]
+		switch {
+		case !there:
+			t.lookedAway(f, name)
+			t.entry(f, name, fsnotify.Rename, false, true)
+		case n == s:
+		case n.mode != s.mode || n.mode.IsDir():
+			t.lookedAway(f, name)
+			t.entry(f, name, fsnotify.Rename, false, true)
+			t.entry(f, name, fsnotify.Create, false, true)
+		default:
+			t.entry(f, name, fsnotify.Write, false, true)
+		}
+	}
+	for name := range now {
+		if _, known := was[name]; !known {
+			t.entry(f, name, fsnotify.Create, false, true)
+		}
+	}
+}
+
+// lookedAway lets go of a folder that a look has missed.
+func (t *tree) lookedAway(f *folder, name string) {
+	if c := t.byPath[join(f.path, name)]; c != nil {
+		t.lose(c)
+	}
+}
+
+// stamps returns what is in a folder, or of it what is pinned; ok is false
+// when the folder is not there.
+func (f *folder) stamps() (map[string]stamp, bool) {
+	all := map[string]stamp{}
+	if len(f.nodes) == 0 {
+		for _, p := range f.pins {
+			if st, err := os.Lstat(join(f.path, p.name)); err == nil {
+				all[p.name] = stampOf(st)
+			}
+		}
+		st, err := os.Lstat(f.path)
+		return all, err == nil && identify(st) == f.id
+	}
+	entries, err := list(f.path)
+	if err != nil {
+		return f.seen, !os.IsNotExist(err)
+	}
+	for _, e := range entries {
+		if st, err := e.Info(); err == nil {
+			all[e.Name()] = stampOf(st)
+		}
+	}
+	return all, true
+}
+
+// retry asks the source again for a folder that it has refused; after one
+// refusal no more in the same round.
+func (t *tree) retry(f *folder) {
+	p := &t.polling
+	if !f.refused || p.full || t.source == nil || t.byPath[f.path] != f {
+		return
+	}
+	if err := t.source.add(f.path); err != nil {
+		p.full = true
+		return
+	}
+	f.watched, f.refused = true, false
+	t.look(f) // what came before the watch; it is polled no more then
+	delete(p.folders, f)
+	f.seen = nil
+}
