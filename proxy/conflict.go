@@ -15,8 +15,9 @@ type Conflict struct {
 }
 
 // Conflicts returns the declared routes of st that are never used, in the order
-// of declaration. What it says is so; of regexps, only those with the same text
-// are compared, and routes that are only together more than another are not.
+// of declaration. What it says is so; of regexps, only those are compared that
+// have the same text or take all that begins with a text, such as /api.*, and
+// routes that are only together more than another are not.
 func Conflicts(st *stack.Stack) []Conflict {
 	var out []Conflict
 	routes := compile(st)
@@ -47,10 +48,27 @@ func (r *route) shadows(o *route) bool {
 }
 
 func (r *route) shadowsPath(o *route) bool {
-	if r.regexp != nil || o.regexp != nil {
+	switch begin, all := r.takesAll(); {
+	case all && o.regexp != nil:
+		return r.path == o.path || strings.HasPrefix(o.literal, begin)
+	case all:
+		return strings.HasPrefix(normal(o.path), begin) || o.path == "" && begin == "/"
+	case r.regexp != nil || o.regexp != nil:
 		return r.regexp != nil && o.regexp != nil && r.path == o.path
 	}
 	return r.exact == o.exact && samePath(r.path, o.path)
+}
+
+// takesAll reports whether r is a regexp that takes every path which begins with
+// a text, one that is the same encoded or not.
+func (r *route) takesAll() (begin string, ok bool) {
+	if r.regexp == nil {
+		return "", false
+	}
+	text := strings.TrimSuffix(strings.TrimPrefix(r.path, "^"), "$")
+	rest := strings.TrimPrefix(text, r.literal)
+	other := func(c rune) bool { return c != '/' && !unreserved(int(c)) }
+	return r.literal, (rest == ".*" || rest == "(.*)") && !strings.ContainsFunc(r.literal, other)
 }
 
 func (r *route) shadowsMethods(o *route) bool {

@@ -33,7 +33,17 @@ func TestConflicts(t *testing.T) {
 		{stack.Route{Path: "/a", Query: values{"a": "*"}}, stack.Route{Path: "/a", Query: values{"a": "1"}}, "/a [?a=1] by /a [?a=*]"},
 		{stack.Route{Path: "/a", Query: values{"a": "1"}}, stack.Route{Path: "/a", Query: values{"A": "1"}}, ""},
 		{stack.Route{Regexp: "/a.*"}, stack.Route{Regexp: "/a.*"}, "/a.* (regexp) by /a.* (regexp)"},
-		{stack.Route{Regexp: "/a.*"}, stack.Route{Regexp: "/a+"}, ""},
+		{stack.Route{Regexp: "/a+"}, stack.Route{Regexp: "/a.*"}, ""},
+		{stack.Route{Regexp: "/a.*"}, stack.Route{Regexp: "/a+"}, "/a+ (regexp) by /a.* (regexp)"},
+		{stack.Route{Regexp: "/a.*"}, stack.Route{Path: "/a"}, "/a by /a.* (regexp)"},
+		{stack.Route{Regexp: "^/a(.*)$"}, stack.Route{Path: "/%61b/c"}, "/%61b/c by ^/a(.*)$ (regexp)"},
+		{stack.Route{Regexp: ".*"}, stack.Route{Path: "/"}, "/ by .* (regexp)"},
+		{stack.Route{Regexp: "/(.*)"}, stack.Route{Path: "/"}, "/ by /(.*) (regexp)"},
+		{stack.Route{Regexp: "/a/.*"}, stack.Route{Path: "/a"}, ""}, // which takes /a
+		{stack.Route{Regexp: "/a.+"}, stack.Route{Path: "/a"}, ""},
+		{stack.Route{Regexp: "/a:.*"}, stack.Route{Path: "/a:"}, ""}, // which takes /a%3A
+		{stack.Route{Regexp: ".*"}, stack.Route{Path: "/a", Exact: true}, ""},
+		{stack.Route{Regexp: "/a.*", Methods: []string{"GET"}}, stack.Route{Path: "/a"}, ""},
 		{stack.Route{Regexp: "/a"}, stack.Route{Path: "/a"}, ""},
 		{stack.Route{Path: "/a", Redirect: &stack.Redirect{To: "/b"}}, stack.Route{Path: "/a"}, "/a by /a"},
 	} {
