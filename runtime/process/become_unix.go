@@ -21,5 +21,5 @@ func Become(dir string, env []string, c stack.Command) (code int, err error) {
 	if err := os.Chdir(dir); err != nil {
 		return 0, err
 	}
-	return 0, fmt.Errorf("start %s: %w", args[0], syscall.Exec(path, args, env)) //nolint:gosec // running commands is what it is for
+	return 0, fmt.Errorf("start %s: %w", args[0], syscall.Exec(path, args, lastOf(env))) //nolint:gosec // running commands is what it is for
 }

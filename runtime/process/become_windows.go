@@ -15,7 +15,7 @@ func Become(dir string, env []string, c stack.Command) (code int, err error) {
 		return 0, err
 	}
 	ignoreStops() // Ctrl-C is the command's
-	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: dir, Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: dir, Env: lastOf(env), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", args[0], err)
 	}

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(0)
+		case takeCommand:
+			fmt.Println(take(os.Args[2]))
+			os.Exit(1)
 		case superviseCommand:
 			superviseForever(os.Args[2], os.Args[3])
 		}

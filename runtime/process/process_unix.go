@@ -83,7 +83,7 @@ func inGroup(pid, pgid int) bool {
 	return err == nil && got == pgid
 }
 
-func shellForLimits() (string, error) { return lookPath("sh", "/", os.Environ()) }
+func shellForPreparation() (string, error) { return lookPath("sh", "/", os.Environ()) }
 
 // ignoreStops makes the guardian outlive what stops msctl.
 func ignoreStops() { signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT) }

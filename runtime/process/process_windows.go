@@ -68,8 +68,8 @@ func inGroup(pid, leader int) bool {
 	return err == nil && strconv.Itoa(int(parent)) == strconv.Itoa(leader)
 }
 
-func shellForLimits() (string, error) {
-	return "", errors.New("mem_limit and ulimits are not available for processes on Windows")
+func shellForPreparation() (string, error) {
+	return "", errors.New("mem_limit, ulimits and reload: socket are not available for processes on Windows")
 }
 
 func ignoreStops() { signal.Ignore(os.Interrupt) }

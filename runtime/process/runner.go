@@ -21,7 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +47,7 @@ type Runner struct {
 	mu      sync.Mutex
 	leaders map[int]*leader
 	orphan  chan struct{} // closed and replaced when an orphan was reaped
+	bins    bins
 }
 
 // leader is a process that we started, the first of its group.
@@ -72,6 +73,7 @@ func Open(state string) (r *Runner, swept int, err error) {
 		mark:    hex.EncodeToString(id),
 		leaders: map[int]*leader{},
 		orphan:  make(chan struct{}),
+		bins:    bins{running: map[string]int{}, last: map[string]string{}},
 	}
 	if err := becomeSubreaper(); err != nil {
 		return nil, swept, err
@@ -101,12 +103,14 @@ func (r *Runner) Guard(ctx context.Context) error {
 
 // Run implements runtime.Runner.
 func (r *Runner) Run(ctx context.Context, s runtime.Spec, out io.Writer) error {
+	release := r.bins.use(s.ID, r.bin(s))
+	defer func() { release(ctx.Err() != nil) }()
 	return r.run(ctx, s, s.Command, out)
 }
 
 // Exec implements runtime.Runner. The command gets no time to stop.
 func (r *Runner) Exec(ctx context.Context, s runtime.Spec, c stack.Command, out io.Writer) error {
-	s.Grace, s.OnStart, s.OnExit = 0, nil, nil
+	s.Grace, s.OnStart, s.OnExit, s.Socket = 0, nil, nil, nil
 	return r.run(ctx, s, c, out)
 }
 
@@ -126,7 +130,7 @@ const buildGrace = 2 * time.Second
 
 // Build implements runtime.Runner.
 func (r *Runner) Build(ctx context.Context, s runtime.Spec, out io.Writer) error {
-	s.Grace, s.OnStart, s.OnExit = buildGrace, nil, nil
+	s.Grace, s.OnStart, s.OnExit, s.Socket = buildGrace, nil, nil, nil
 	s.Limits = stack.Limits{}
 	if !s.Setup.IsZero() {
 		if err := r.setup(ctx, s, out); err != nil {
@@ -137,6 +141,7 @@ func (r *Runner) Build(ctx context.Context, s runtime.Spec, out io.Writer) error
 		if err := r.run(ctx, s, s.BuildCommand, out); err != nil {
 			return buildError("build_command", err)
 		}
+		r.removeOld(s)
 	}
 	return nil
 }
@@ -159,14 +164,14 @@ func (r *Runner) run(ctx context.Context, s runtime.Spec, c stack.Command, out i
 	if err != nil {
 		return err
 	}
-	if path, args, err = limited(path, args, s.Limits, out); err != nil {
+	if path, args, err = prepared(path, args, s, out); err != nil {
 		return err
 	}
 	output, err := newOutput(out)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", args[0], err)
 	}
-	l, err := r.start(path, args, s.Dir, env, output.w)
+	l, err := r.start(path, args, s, env, output.w)
 	output.started()
 	if err != nil {
 		output.finish()
@@ -182,7 +187,7 @@ func (r *Runner) run(ctx context.Context, s runtime.Spec, c stack.Command, out i
 }
 
 // start forks the command as a group leader, and writes it down.
-func (r *Runner) start(path string, args []string, dir string, env []string, out *os.File) (*leader, error) {
+func (r *Runner) start(path string, args []string, s runtime.Spec, env []string, out *os.File) (*leader, error) {
 	r.fork.RLock()
 	defer r.fork.RUnlock()
 	null, err := os.Open(os.DevNull)
@@ -190,7 +195,11 @@ func (r *Runner) start(path string, args []string, dir string, env []string, out
 		return nil, err
 	}
 	defer null.Close() //nolint:errcheck // nothing was written
-	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: dir, Env: env, Files: []*os.File{null, out, out}, Sys: ownGroup()})
+	files := []*os.File{null, out, out}
+	if s.Socket != nil {
+		files = append(files, s.Socket)
+	}
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: s.Dir, Env: env, Files: files, Sys: ownGroup()})
 	if err != nil {
 		return nil, err
 	}
@@ -242,36 +251,28 @@ func (r *Runner) orphanReaped() <-chan struct{} {
 // environment completes the instance's: BIN, where a build puts its program,
 // and the mark of the run.
 func (r *Runner) environment(s runtime.Spec) ([]string, error) {
-	bin := filepath.Join(r.state, "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
+	bin := r.bin(s)
+	if err := os.MkdirAll(filepath.Dir(bin), 0o755); err != nil {
 		return nil, err
 	}
-	return slices.Concat(s.Env, []string{"BIN=" + filepath.Join(bin, s.Service), markEnv + "=" + r.mark}), nil
+	env := slices.DeleteFunc(slices.Clone(s.Env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return name == "LISTEN_FDS" || name == "LISTEN_PID" || name == "LISTEN_FDNAMES" // of a socket that msctl was given
+	})
+	return lastOf(append(env, "BIN="+bin, markEnv+"="+r.mark)), nil
 }
 
-// limited wraps a command in a shell that sets resource limits, since Go
-// cannot set them between fork and exec. mem_limit becomes RLIMIT_DATA: unlike
-// RLIMIT_AS it does not count what runtimes only reserve.
-func limited(path string, args []string, l stack.Limits, out io.Writer) (string, []string, error) {
-	if l == (stack.Limits{}) {
-		return path, args, nil
+// lastOf keeps the last entry of each variable. Programs do not agree on which
+// of two counts: Go, Python and Node take the first, shells the last.
+func lastOf(env []string) []string {
+	seen := make(map[string]bool, len(env))
+	out := make([]string, 0, len(env))
+	for _, kv := range slices.Backward(env) {
+		if name, _, _ := strings.Cut(kv, "="); name == "" || !seen[name] { // Windows has some without a name
+			seen[name] = true
+			out = append(out, kv)
+		}
 	}
-	if l.CPUs > 0 || l.PIDs > 0 {
-		_, _ = io.WriteString(out, "msctl: cpus and pids_limit are not applied to processes, only to containers\n")
-	}
-	script := ""
-	if l.Memory > 0 {
-		script += "ulimit -d " + strconv.FormatInt(l.Memory>>10, 10) + " && "
-	}
-	if l.NoFile > 0 {
-		script += "ulimit -n " + strconv.FormatInt(l.NoFile, 10) + " && "
-	}
-	if script == "" {
-		return path, args, nil
-	}
-	sh, err := shellForLimits()
-	if err != nil {
-		return "", nil, err
-	}
-	return sh, slices.Concat([]string{"sh", "-c", script + `exec "$@"`, "sh", path}, args[1:]), nil
+	slices.Reverse(out)
+	return out
 }
