@@ -233,7 +233,7 @@ func (c *client) head() (int, error) {
 			c.used(2)
 			b = c.unread()
 		}
-		if len(b) > searched {
+		if len(b) > searched && (len(b) > 1 || b[0] != '\r') { // CR alone may be half of an empty line
 			if i := bytes.Index(b[max(searched-3, 0):], headEnd); i >= 0 {
 				c.expire.Store(0)
 				return max(searched-3, 0) + i + len(headEnd), nil

@@ -87,60 +87,6 @@ func TestMalformedResponsesAreNotPassedOn(t *testing.T) {
 	}
 }
 
-// What an instance says beyond a response, together with it or later, is no
-// answer to the next request.
-func TestBytesBehindAResponseAnswerNothing(t *testing.T) {
-	const stray = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
-	for name, response := range map[string]string{
-		"a length":      ok,
-		"chunks":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-		"no content":    "HTTP/1.1 204 No Content\r\n\r\n",
-		"not modified":  "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
-		"length of 204": "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
-	} {
-		for _, method := range []string{"GET", "POST", "HEAD"} {
-			for _, later := range []bool{false, true} {
-				t.Run(name+" "+method+map[bool]string{false: " together", true: " later"}[later], func(t *testing.T) {
-					response := response
-					if method == "HEAD" {
-						response, _, _ = strings.Cut(response, "\r\n\r\n")
-						response += "\r\n\r\n"
-					}
-					goOn, strayed := make(chan struct{}), make(chan struct{})
-					addr := scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
-						if takes(r) != nil {
-							return
-						}
-						switch {
-						case n > 0:
-							_, _ = io.WriteString(c, ok)
-						case later:
-							_, _ = io.WriteString(c, response)
-							<-goOn
-							_, _ = io.WriteString(c, stray)
-							close(strayed)
-						default:
-							_, _ = io.WriteString(c, response+stray)
-						}
-						for takes(r) == nil {
-							_, _ = io.WriteString(c, ok)
-						}
-					})
-					l := serve(t, &door{}, addr)
-					p := l.dial().say(method + " / HTTP/1.1\r\n" + host + "\r\n")
-					p.hears(method)
-					l.outcome() // the connection is idle by now, or closed
-					if later {
-						close(goOn)
-						soon(t, "the stray bytes", strayed)
-					}
-					p.say(get+"\r\n").expect(200, "ok")
-				})
-			}
-		}
-	}
-}
-
 // The fields that say how long a body is stay away from messages that have
 // none, where some would wait for it.
 func TestAResponseWithoutABodyHasNoLength(t *testing.T) {
@@ -264,6 +210,7 @@ func TestInformationalResponsesComeFirst(t *testing.T) {
 				if _, err := io.ReadFull(p.in, b); err != nil || string(b) != c.want {
 					t.Fatalf("got %q, %v, want %q", b, err, c.want)
 				}
+				l.outcome() // the instance's connection is idle by now
 			}
 			if n := conns.Load(); n != 1 {
 				t.Errorf("it took %d connections", n)
