@@ -45,17 +45,34 @@ func TestASocketIsLeftAsItsOwnerPutIt(t *testing.T) {
 		t.Error("a start made it block for those who have it already")
 	}
 
+	conn, err := net.Dial("tcp", address(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := unix.SetNonblock(int(f.Fd()), false); err != nil {
+		t.Fatal(err)
+	}
+	accepted, _, err := unix.Accept(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(accepted)
+	if on, err := unix.GetsockoptInt(accepted, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || on == 0 {
+		t.Errorf("what is accepted waits to send: %d, %v", on, err)
+	}
+	if _, err := listenFile(address(t, f)); err == nil {
+		t.Error("two could listen on one address")
+	}
+}
+
+// address is where a socket listens.
+func address(t *testing.T, f *os.File) string {
+	t.Helper()
 	l, err := net.FileListener(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := listenFile(l.Addr().String()); err == nil {
-		t.Error("two could listen on one address")
-	}
+	return l.Addr().String()
 }
