@@ -121,14 +121,17 @@ func (l *loader) reloadsItself(s *Service) bool {
 		return false
 	}
 	n := npm{manifests: map[string]map[string]any{}, seen: map[[2]string]bool{}}
-	found := n.reloads(s.Command, s.Dir)
+	if !n.reloads(s.Command, s.Dir) {
+		return false
+	}
+	// What the manifests say keeps the service from being watched, so they are
+	// followed with the stack file. Of others they are sources.
 	for _, file := range slices.Sorted(maps.Keys(n.manifests)) {
-		// What it says has a part in what is loaded, so it is one of the stack's files.
 		if !slices.Contains(l.stack.Files, file) {
 			l.stack.Files = append(l.stack.Files, file)
 		}
 	}
-	return found
+	return true
 }
 
 // npm follows a command through scripts of package.json files.

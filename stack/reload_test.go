@@ -48,20 +48,27 @@ func TestCommandsThatReloadByThemselves(t *testing.T) {
 	}
 }
 
-// What a package.json says has a part in the mode, so it is followed as the
-// stack file is.
+// A package.json that keeps a service from being watched is followed as the
+// stack file is. Others are sources, whose change reloads their service.
 func TestThePackageFileIsOneOfTheStacks(t *testing.T) {
 	file := write(t, map[string]string{
-		FileName:           "services: {web: {dir: web, command: npm run dev}, api: {command: node main.js}}",
+		FileName:           "services: {web: {dir: web, command: npm run dev}, api: {dir: api, command: npm start}, node: {command: node main.js}}",
 		"web/package.json": `{"scripts": {"dev": "vite"}}`,
+		"api/package.json": `{"scripts": {"start": "node main.js"}}`,
+		"package.json":     `{}`,
 	})
 	s, err := Load(Options{File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, _ := s.Service("web")
-	if web.Reload.Mode != ReloadNone || !slices.Contains(s.Files, filepath.Join(s.Dir, "web", "package.json")) || slices.Contains(s.Files, filepath.Join(s.Dir, "package.json")) {
-		t.Errorf("got mode %s and %v", web.Reload.Mode, s.Files)
+	want := []string{file, filepath.Join(s.Dir, ".env"), filepath.Join(s.Dir, "web", "package.json")}
+	if diff := cmp.Diff(want, s.Files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	for name, mode := range map[string]string{"web": ReloadNone, "api": ReloadSwap, "node": ReloadSwap} {
+		if sv, _ := s.Service(name); sv.Reload.Mode != mode {
+			t.Errorf("%s: got %s, want %s", name, sv.Reload.Mode, mode)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.
 type Stack struct {
 	Name     string
 	Dir      string   // the folder of the main stack file; .msctl/ lives here
-	Files    []string // every file that was read or looked for: stack files, includes, .env, env_files (what to watch)
+	Files    []string // every file that was read or looked for: stack files, includes, .env, env_files, package.json files that decide a reload mode (what to watch)
 	Gateway  Gateway
 	Registry Registry
 	Services []Service // in file order, includes first
