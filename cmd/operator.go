@@ -21,6 +21,7 @@ import (
 	"github.com/msctl/msctl/proxy"
 	"github.com/msctl/msctl/proxy/wire"
 	"github.com/msctl/msctl/runtime"
+	"github.com/msctl/msctl/runtime/watch"
 	"github.com/msctl/msctl/stack"
 )
 
@@ -30,6 +31,7 @@ type operator struct {
 	app        *app
 	supervisor *runtime.Supervisor
 	gateway    *proxy.Gateway
+	watcher    *watch.Watcher // of the services' files
 	options    upOptions
 	stop       context.CancelCauseFunc
 	started    time.Time
@@ -72,6 +74,39 @@ func (p *operator) applied(st *stack.Stack, names []string) {
 		if !slices.Contains(p.names, n) {
 			p.names = append(p.names, n)
 		}
+	}
+	p.watcher.Follow(scopes(st, p.names))
+}
+
+// scopes are what is watched for the services that are meant to run.
+func scopes(st *stack.Stack, names []string) (all []watch.Scope) {
+	for _, name := range names {
+		sv, ok := st.Service(name)
+		if !ok {
+			continue
+		}
+		if paths := sv.Watched(); len(paths) > 0 {
+			all = append(all, watch.Scope{Name: name, Dir: sv.Dir, Paths: paths, Ignore: sv.Ignore, Poll: sv.Poll})
+		}
+	}
+	return all
+}
+
+// changed reloads a service whose files have. What the stack file consists of
+// is followed by reload.
+func (p *operator) changed(ctx context.Context, b watch.Batch) {
+	own := p.files()
+	paths := slices.DeleteFunc(b.Paths, func(path string) bool { return slices.Contains(own, path) })
+	if len(paths) == 0 && b.More == 0 {
+		return
+	}
+	steps, err := p.supervisor.Changed(ctx, b.Scope, paths, b.More)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		printError(p.app.err, err)
+	case len(steps) > 0:
+		p.app.note("%s: %s", b.Scope, steps[0].Cause)
 	}
 }
 

@@ -73,6 +73,7 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	user, stop := context.WithCancelCause(signalled)
 	defer stop(nil)
 	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now(), begun: make(chan struct{})}
+	op.watcher = watch.New(watch.Options{Changed: func(b watch.Batch) { op.changed(user, b) }, Notice: func(err error) { printError(a.err, err) }})
 	server, err := control.Listen(ctx, control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op, Traffic: traffic{gateway.Recorder()}})
 	if err != nil {
 		return err
@@ -109,6 +110,7 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 			run(user, func(ctx context.Context) error {
 				return watch.Files(ctx, o.loaded, op.files, func() { op.reload(ctx) })
 			})
+			run(user, op.watcher.Run)
 		}
 		return nil
 	})

@@ -237,7 +237,7 @@ func what(was, is registry.Instance) string {
 	switch is.State {
 	case registry.Ready:
 		took := time.Duration(is.ReadyIn).Round(time.Millisecond)
-		if was.State == registry.Ready {
+		if was.State == registry.Ready && was.Address != is.Address {
 			return "runs the new code, ready after " + took.String()
 		}
 		if is.ReadyIn < registry.Duration(time.Millisecond) || was.State == registry.Unready {

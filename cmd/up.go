@@ -55,7 +55,7 @@ applies what has changed in its file.`,
 	f.BoolVar(&o.noDeps, "no-deps", false, "leave out what the services named depend on")
 	f.StringArrayVar(&o.profiles, "profile", nil, "enable a profile (repeatable)")
 	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles) // it fails for a flag that is not there
-	f.BoolVar(&o.noWatch, "no-watch", false, "do not follow changes of the stack file")
+	f.BoolVar(&o.noWatch, "no-watch", false, "do not follow changes of files: neither the stack file's nor the services'")
 	f.BoolVar(&o.plain, "plain", false, "print plain lines, without colour")
 	return c
 }
