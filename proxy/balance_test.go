@@ -157,3 +157,5 @@ type nowhere string
 func (n nowhere) Addr() string { return string(n) }
 
 func (nowhere) Forget() {}
+
+func (nowhere) End(bool) {}

@@ -156,18 +156,25 @@ func (g *Gateway) fill(t *table) {
 // whole of each exchange, with streams, upgraded and relayed connections,
 // whichever instance the registry has at the address by now. What the registry
 // says when Drain is called holds for every request that comes after, so none
-// goes to an address that was taken out or marked as draining before. Its only
-// error is ctx's.
+// goes to an address that was taken out or marked as draining before. When ctx
+// ends, what is left is closed the way its protocol closes, within endLimit, and
+// the error is ctx's.
 func (g *Gateway) Drain(ctx context.Context, addr string) error {
 	g.refresh()
+	var (
+		ending sync.WaitGroup
+		ended  error
+	)
 	for _, p := range g.table.Load().pools {
 		for _, e := range p.at(addr) {
 			if err := p.drained(ctx, e); err != nil {
-				return err
+				ended = err
+				ending.Go(func() { p.end(context.WithoutCancel(ctx), e) })
 			}
 		}
 	}
-	return nil
+	ending.Wait()
+	return ended
 }
 
 // Addr is the host:port of the front door, "" while it is off.

@@ -73,7 +73,10 @@ func (p *pass) retry(r *stack.Retries) {
 }
 
 func (p *pass) Next(ctx context.Context, cause error) (wire.Upstream, error) {
-	if cause != nil {
+	switch {
+	case errors.Is(cause, wire.ErrReplaced):
+		p.leave(noVerdict)
+	case cause != nil:
 		p.tried = append(p.tried, &p.at.Host)
 		p.leave(failed)
 	}
@@ -227,8 +230,11 @@ func worth(r *stack.Retries, status int, err error) bool {
 func (p *pass) Broke(err error) *wire.Problem {
 	p.verdict = failed
 	p.untell()
-	if errors.Is(err, wire.ErrTimeout) {
+	switch {
+	case errors.Is(err, wire.ErrTimeout):
 		return p.pool.slow(p.at)
+	case errors.Is(err, wire.ErrReplaced) && p.at != nil:
+		return p.pool.replaced(p.at)
 	}
 	return p.pool.broke(p.at, err)
 }

@@ -118,7 +118,9 @@ type endpoint struct {
 	gone     bool // takes no more requests
 	upstream wire.Upstream
 	stale    atomic.Pointer[stale] // nil while its code is the latest
-	landed   chan struct{} // closed when nothing is in flight; nil while nobody waits
+	landed   chan struct{}         // closed when nothing is in flight; nil while nobody waits
+	relays   map[*relay]struct{}   // of raw connections
+	ending   bool                  // they are to end
 }
 
 // update makes the pool what the registry says, and returns the upstreams that
@@ -171,24 +173,14 @@ func same(a, b registry.Instance) bool {
 }
 
 // current leaves out the instances that only finish what they have, while
-// another that took their place is there: "api-1-old1" beside "api-1". They
-// neither become ready again nor say why nobody is.
+// another has taken their place: "api-1-old1" beside "api-1". They neither
+// become ready again nor say why nobody is.
 func current(instances []registry.Instance) []registry.Instance {
-	replaced := func(i registry.Instance) bool {
-		at := strings.LastIndex(i.ID, "-old")
-		return at > 0 && i.State == registry.Draining &&
-			slices.ContainsFunc(instances, func(o registry.Instance) bool { return o.ID == i.ID[:at] })
-	}
+	replaced := func(i registry.Instance) bool { return i.Beside != "" && i.State == registry.Draining }
 	if !slices.ContainsFunc(instances, replaced) {
 		return instances
 	}
-	out := make([]registry.Instance, 0, len(instances))
-	for _, i := range instances {
-		if !replaced(i) {
-			out = append(out, i)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(instances), replaced)
 }
 
 // alive reports whether one of the instances may become ready.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,19 @@ func (p *pool) broke(e *endpoint, err error) *wire.Problem {
 func (p *pool) slow(e *endpoint) *wire.Problem {
 	out := problem(http.StatusGatewayTimeout, name(p, e)+" did not answer within the route's timeout")
 	out.Service, out.Instances = p.service, p.describe(p.known())
+	return out
+}
+
+// replaced is the answer when an instance was to be stopped before it had
+// answered.
+func (p *pool) replaced(e *endpoint) *wire.Problem {
+	known := p.known()
+	how := "stopped"
+	if slices.ContainsFunc(known, func(i registry.Instance) bool { return i.ID == e.instance && i.Address != e.addr }) {
+		how = "replaced"
+	}
+	out := problem(http.StatusServiceUnavailable, fmt.Sprintf("%s was %s while the request was in flight", e.instance, how))
+	out.Service, out.Instances = p.service, p.describe(known)
 	return out
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ func (w *world) swap(id, from, to string, n int) (old string) {
 	old = fmt.Sprintf("%s-old%d", id, n)
 	w.reg.Edit(nil,
 		registry.Instance{ID: id, Service: name, Address: to, State: registry.Ready},
-		registry.Instance{ID: old, Service: name, Address: from, State: registry.Draining})
+		registry.Instance{ID: old, Service: name, Address: from, State: registry.Draining, Beside: id})
 	return old
 }
 
@@ -73,38 +74,38 @@ func TestNoRequestFailsWhileAddressesAreSwapped(t *testing.T) {
 		stop           atomic.Bool
 		all            sync.WaitGroup
 	)
-	transport := w.client.Transport.(*http.Transport)
-	transport.MaxIdleConnsPerHost = clients
 	for c := range clients {
+		addr, host := w.Addr(), "api.localhost"
+		if c%2 == 1 {
+			addr, host = edge, edge
+		}
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		from := bufio.NewReader(conn)
 		all.Go(func() {
 			for n := 0; !stop.Load(); n++ {
-				url, body := "http://"+w.Addr()+"/", fmt.Sprintf("%d-%d", c, n)
-				if c%2 == 1 {
-					url = "http://" + edge + "/"
-				}
-				r, _ := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+				method, body := "GET", ""
 				if n%2 == 1 {
-					r, _ = http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
-				} else {
-					body = ""
-				}
-				if c%2 == 0 {
-					r.Host = "api.localhost"
+					method, body = "POST", fmt.Sprintf("%d-%d", c, n)
 				}
 				least := swapped.Load()
-				res, err := w.client.Do(r)
+				_, _ = fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", method, host, len(body), body)
+				res, err := http.ReadResponse(from, nil)
 				if err != nil {
-					t.Errorf("%s %s: %v", r.Method, r.URL, err)
+					t.Errorf("%s to %s: %v", method, host, err)
 					return
 				}
 				b, err := io.ReadAll(res.Body)
 				_ = res.Body.Close()
-				if err != nil || res.StatusCode != 200 || string(b) != body {
-					t.Errorf("%s %s: %d %q, %v", r.Method, r.URL, res.StatusCode, b, err)
+				if err != nil || res.StatusCode != 200 || string(b) != body || res.Close {
+					t.Errorf("%s to %s: %d %q, %v", method, host, res.StatusCode, b, err)
 					return
 				}
 				if by, _ := strconv.ParseInt(res.Header.Get("X-Generation"), 10, 64); by < least {
-					t.Errorf("%s %s: sent after swap %d, answered by what was there before swap %d", r.Method, r.URL, least, by+1)
+					t.Errorf("%s to %s: sent after swap %d, answered by what was there before swap %d", method, host, least, by+1)
 					return
 				}
 				asked.Add(1)
@@ -217,7 +218,7 @@ func TestAProblemTellsOfNoneThatWasReplaced(t *testing.T) {
 	w.put("api-1", nobody(t), registry.Ready)
 	w.reg.Edit(nil,
 		registry.Instance{ID: "api-1", Service: "api", State: registry.Failed, Reason: "exit code 1"},
-		registry.Instance{ID: "api-1-old1", Service: "api", Address: nobody(t), State: registry.Draining})
+		registry.Instance{ID: "api-1-old1", Service: "api", Address: nobody(t), State: registry.Draining, Beside: "api-1"})
 	w.refresh()
 	p := w.problem(503, w.request("GET", "api.localhost", "/", nil))
 	if p.Detail != "service api has no ready instance: api-1 is failed (exit code 1)" || len(p.Instances) != 1 {

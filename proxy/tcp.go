@@ -69,14 +69,14 @@ func (noFields) Values(string) iter.Seq[string] { return func(func(string) bool)
 // carry connects one client to an instance, each attempt within that time. When
 // there is none, the client's connection is reset, so that it cannot take that
 // for an empty answer.
-func carry(ctx context.Context, client net.Conn, w wire.Pass, within time.Duration) {
+func carry(ctx context.Context, client net.Conn, w *pass, within time.Duration) {
 	o := wire.Outcome{Began: time.Now(), Proto: "TCP"}
 	defer func() {
 		o.Total = time.Since(o.Began)
 		w.Done(&o)
 	}()
 	defer client.Close() //nolint:errcheck // nothing is left to be written
-	server, err := connect(ctx, w, within)
+	r, err := connect(ctx, client, w, within)
 	if err != nil {
 		o.Err = err
 		if c, ok := client.(*net.TCPConn); ok {
@@ -84,9 +84,11 @@ func carry(ctx context.Context, client net.Conn, w wire.Pass, within time.Durati
 		}
 		return
 	}
+	e := w.at
+	defer w.pool.relayed(e, r)
+	server := r.server
 	defer server.Close() //nolint:errcheck // as above
-	cut := func() { _ = client.Close(); _ = server.Close() }
-	defer context.AfterFunc(ctx, cut)()
+	defer context.AfterFunc(ctx, r.cut)()
 	var both errgroup.Group
 	for _, way := range []struct {
 		to, from net.Conn
@@ -94,15 +96,32 @@ func carry(ctx context.Context, client net.Conn, w wire.Pass, within time.Durati
 	}{{server, client, &o.Received}, {client, server, &o.Sent}} {
 		both.Go(func() (err error) {
 			if *way.bytes, err = pump(way.to, way.from); err != nil {
-				cut()
+				r.cut()
 			}
 			return err
 		})
 	}
 	o.Err = both.Wait()
+	if o.Err != nil && w.pool.ends(e) {
+		o.Err = wire.ErrReplaced
+	}
 }
 
-func connect(ctx context.Context, w wire.Pass, within time.Duration) (net.Conn, error) {
+// relay is the two sides of a raw connection.
+type relay struct{ client, server net.Conn }
+
+func (r *relay) cut() { _ = r.client.Close(); _ = r.server.Close() }
+
+// end tells both sides that nothing more comes.
+func (r *relay) end() {
+	for _, c := range []net.Conn{r.client, r.server} {
+		if h, ok := c.(interface{ CloseWrite() error }); ok {
+			_ = h.CloseWrite()
+		}
+	}
+}
+
+func connect(ctx context.Context, client net.Conn, w *pass, within time.Duration) (*relay, error) {
 	d := net.Dialer{Timeout: within}
 	var failed error
 	for {
@@ -112,7 +131,13 @@ func connect(ctx context.Context, w wire.Pass, within time.Duration) (net.Conn, 
 		}
 		c, err := d.DialContext(ctx, "tcp", u.Addr())
 		if err == nil {
-			return c, nil
+			r := &relay{client, c}
+			if w.pool.relays(w.at, r) {
+				return r, nil
+			}
+			_ = c.Close()
+			failed = wire.ErrReplaced
+			continue
 		}
 		failed = cause(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net"
 	"net/http"
+
+	"github.com/msctl/msctl/proxy/wire"
 )
 
 // Call is a request to an instance and its response, for an engine whose
@@ -27,19 +29,42 @@ type Call struct {
 // Call takes an idle connection, or makes one. sure: not one that the instance
 // has closed meanwhile. End must be called on it.
 func (u *Upstream) Call(ctx context.Context, sure bool) (*Call, error) {
-	c := u.take(sure)
-	if c != nil {
-		return &Call{upstream: u, conn: c, Reused: true}, nil
+	k := u.take(sure)
+	c := &Call{upstream: u, conn: k, Reused: k != nil}
+	if k == nil {
+		var err error
+		if c.conn, err = u.dial(ctx); err != nil {
+			return nil, err
+		}
 	}
-	c, err := u.dial(ctx)
-	if err != nil {
-		return nil, err
+	u.mu.Lock()
+	if u.calls == nil {
+		u.calls = map[*Call]struct{}{}
 	}
-	return &Call{upstream: u, conn: c}, nil
+	u.calls[c] = struct{}{}
+	u.mu.Unlock()
+	if u.Ended() {
+		c.End(false)
+		return nil, Replaced()
+	}
+	return c, nil
 }
+
+// Ended reports whether what is under way at u was told to end: what failed
+// since did so for that.
+func (u *Upstream) Ended() bool { return u.ended.Load() }
+
+// Ended is that of its upstream.
+func (c *Call) Ended() bool { return c.upstream.Ended() }
+
+// Replaced is an error of a request that may go elsewhere since u was ended.
+func Replaced() error { return &connectError{wire.ErrReplaced} }
 
 // Dial makes a connection that is not pooled.
 func (u *Upstream) Dial(ctx context.Context) (net.Conn, error) {
+	if u.Ended() {
+		return nil, Replaced()
+	}
 	c, err := u.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -226,6 +251,9 @@ func (c *Call) Cut() { c.conn.cut() }
 // End ends the call, once nobody uploads any more. keep: the request was sent
 // whole, so that the connection may serve another if its response is over.
 func (c *Call) End(keep bool) {
+	c.upstream.mu.Lock()
+	delete(c.upstream.calls, c)
+	c.upstream.mu.Unlock()
 	c.settle()
 	k := c.conn
 	if keep && c.body.over && !c.head.close && len(k.unread()) == 0 {
@@ -245,9 +273,15 @@ func (c *Call) End(keep bool) {
 	c.head, c.tail = nil, nil
 }
 
+// Beside is what another engine keeps for an address.
+type Beside interface {
+	io.Closer // closes the connections, as they become idle
+	Cut()     // closes those in use
+}
+
 // Beside is what another engine keeps for this address; make makes it the
-// first time. Forget closes it.
-func (u *Upstream) Beside(make func() io.Closer) io.Closer {
+// first time. Forget closes it, and End cuts it.
+func (u *Upstream) Beside(make func() Beside) Beside {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.beside == nil {

@@ -191,6 +191,21 @@ func (c *client) abort(cause error) {
 	c.cancel(cause)
 }
 
+// end ends what is under way at u: whoever reads of the instance knows how.
+func (c *client) end(u *Upstream, cut bool) {
+	c.mu.Lock()
+	up := c.up
+	c.mu.Unlock()
+	switch {
+	case up == nil || up.of != u:
+	case cut:
+		c.abort(wire.ErrReplaced)
+		c.cut()
+	default:
+		_ = up.socket.SetReadDeadline(past)
+	}
+}
+
 // aborted is why, nil if it is not.
 func (c *client) aborted() error {
 	c.mu.Lock()

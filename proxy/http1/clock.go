@@ -78,6 +78,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
+// each calls f with every client.
+func (e *Engine) each(f func(*client)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.servers {
+		s.mu.Lock()
+		for c := range s.clients {
+			f(c)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // sweep ends what has run out of time. It reports whether a request is in
 // flight, and whether there is any connection.
 func (e *Engine) sweep(now int64) (busy, open bool) {

@@ -36,7 +36,8 @@ type conn struct {
 	both             net.Buffers // pair, for writing at once
 	writeErr         error
 
-	since int64 // when it became idle, on the engine's clock
+	since int64     // when it became idle, on the engine's clock
+	of    *Upstream // that it leads to; nil of a client's
 }
 
 func newConn(c net.Conn) *conn {
@@ -125,6 +126,16 @@ func (c *conn) write(p []byte) error {
 	return err
 }
 
+// send is write, but however long the other side takes: nothing is odd about a
+// WebSocket that is not read for a while.
+func (c *conn) send(p []byte) error {
+	if c.raw != nil {
+		return c.writeRaw(p)
+	}
+	_, err := c.Write(p)
+	return err
+}
+
 // stalls begins a wait for the other side to read; moved ends it.
 func (c *conn) stalls() {
 	if c.clock != nil {
@@ -164,6 +175,19 @@ func (c *conn) write2(a, b []byte) error {
 	c.moved()
 	c.pair = [2][]byte{}
 	return err
+}
+
+// ended reports whether c was told to end, since its instance is about to be
+// stopped. Whoever reads of it then sees an error.
+func (c *conn) ended() bool { return c.of.ended.Load() }
+
+// reset closes c in a way that the other side cannot take for the end of what
+// it was sent.
+func (c *conn) reset() {
+	if t, ok := c.socket.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = c.socket.Close()
 }
 
 // past is a deadline that has passed.

@@ -104,6 +104,28 @@ func (c *conn) tryWrite(uintptr) bool {
 	return true
 }
 
+// relayed makes a write take as long as it does, from here on.
+func (c *conn) relayed() {
+	if c.raw != nil {
+		c.writing = c.trySend
+	}
+}
+
+func (c *conn) trySend(uintptr) bool {
+	for len(c.out) > 0 {
+		n, e := sysWrite(c.fd, c.out)
+		switch {
+		case e == syscall.EAGAIN:
+			return false
+		case e != 0:
+			c.writeErr = os.NewSyscallError("write", e)
+			return true
+		}
+		c.out = c.out[n:]
+	}
+	return true
+}
+
 func (c *conn) fillRaw() error {
 	c.readErr = nil
 	if err := c.raw.Read(c.reading); err != nil {

@@ -7,6 +7,7 @@ import "net"
 // Other systems go through net.Conn alone.
 
 func (c *conn) prepare()              {}
+func (c *conn) relayed()              {}
 func (c *conn) fillRaw() error        { panic("unreachable") }
 func (c *conn) writeRaw([]byte) error { panic("unreachable") }
 func (c *conn) askRaw([]byte) error   { panic("unreachable") }

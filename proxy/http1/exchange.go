@@ -35,6 +35,7 @@ type exchange struct {
 	accepts  []byte // Accept-Encoding, when the response may be compressed
 	coding   string // that it gets; "" none
 	varies   bool   // with what the client accepts
+	events   bool   // it is a stream of events
 
 	request, response body
 	uploading         bool
@@ -252,6 +253,10 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 			_ = c.Close()
 			return 0, err
 		}
+		if c.ended() { // between being chosen and being used
+			x.drop(c)
+			return 0, Replaced()
+		}
 		n, err = x.try(c)
 		if err == nil && idle && repeat && x.overfull(c, n) {
 			err = &answerError{leftBefore}
@@ -264,6 +269,11 @@ func (x *exchange) send(u *Upstream) (n int, err error) {
 		}
 		x.drop(c)
 		switch {
+		case !errors.Is(err, errAgain) && c.ended() && x.aborted() == nil:
+			if repeat {
+				return 0, Replaced()
+			}
+			return 0, wire.ErrReplaced
 		case errors.Is(err, errAgain), !repeat, x.aborted() != nil:
 			return 0, err
 		case idle && (errors.As(err, new(*unanswered)) || errors.As(err, new(*answerError))):
@@ -480,6 +490,7 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 	}
 	b := &x.response
 	b.begin(c, h.length, 0)
+	x.events = h.length < 0 && IsEvents(h.Get("Content-Type"))
 	upClose := h.close || h.length == untilClose
 	mode := x.reframe()
 	x.outcome.Status = h.status
@@ -487,10 +498,18 @@ func (x *exchange) respond(u *Upstream, n int) (more bool, err error) {
 	c.used(n)
 	x.done()
 	err = x.relay(head, mode)
+	if err != nil && c.ended() {
+		if err = x.conclude(err, mode); err == nil {
+			upClose = true
+		}
+	}
 	if err != nil {
 		x.drop(c)
 		if !x.answered {
 			return false, x.fail(err)
+		}
+		if mode == unchunked || mode == asItIs && b.left == untilClose {
+			x.reset() // closing it would say that this was all
 		}
 		return false, x.halted(err)
 	}

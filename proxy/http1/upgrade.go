@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/msctl/msctl/proxy/wire"
 )
 
 // switched passes a change of protocol on, whose head is n bytes long, and
@@ -35,15 +37,30 @@ func (x *exchange) switched(c *conn, n int) error {
 	if err := x.write2(b, c.unread()); err != nil {
 		return err
 	}
-	x.response.count = int64(len(c.unread()))
-	c.used(len(c.unread()))
+	s := newSocket(&x.conn, c)
+	s.down.passed(c.unread())
 	// Bytes that came right behind the request's head are the new protocol's.
 	early := x.unread()
 	if err := c.write(early); err != nil {
 		return err
 	}
-	x.request.count = int64(len(early))
-	x.used(len(early))
+	s.up.passed(early)
+	var err error
+	if equalFold(x.upgrade, "websocket") {
+		err = s.relay()
+	}
+	x.response.count, x.request.count = s.down.count, s.up.count
+	if !equalFold(x.upgrade, "websocket") {
+		err = x.tunnel(c)
+	}
+	if err != nil && c.ended() {
+		err = wire.ErrReplaced
+	}
+	return err
+}
+
+// tunnel relays what nobody here knows the form of.
+func (x *exchange) tunnel(c *conn) error {
 	var back sync.WaitGroup
 	var backErr error
 	back.Go(func() {

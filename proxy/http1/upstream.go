@@ -2,9 +2,9 @@ package http1
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,11 +24,13 @@ type Upstream struct {
 	addr   string
 	dialer net.Dialer
 	dials  chan struct{} // has a token for each dial under way
+	ended  atomic.Bool   // what is under way is to end
 
 	mu        sync.Mutex
 	idle      []*conn // the one used last is the last
 	forgotten bool
-	beside    io.Closer // of another engine; nil without
+	calls     map[*Call]struct{} // under way
+	beside    Beside             // of another engine; nil without
 }
 
 // Upstream returns the connections to addr, which are made within connect.
@@ -58,6 +60,21 @@ func (u *Upstream) Forget() {
 		_ = c.Close()
 	}
 	u.idle = nil
+}
+
+// End implements wire.Upstream. Whoever is at it learns of it where they wait
+// for the instance; only a request that has no connection yet asks.
+func (u *Upstream) End(cut bool) {
+	u.ended.Store(true)
+	u.engine.each(func(c *client) { c.end(u, cut) })
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.calls {
+		c.Cut()
+	}
+	if u.beside != nil {
+		u.beside.Cut()
+	}
 }
 
 // connectError is a connection that was not made: nothing was sent.
@@ -108,7 +125,9 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	if d.err != nil {
 		return nil, &connectError{d.err}
 	}
-	return newConn(d.conn), nil
+	c := newConn(d.conn)
+	c.of = u
+	return c, nil
 }
 
 type dialed struct {

@@ -46,6 +46,9 @@ func (x *exchange) sendHTTP1(u *http1.Upstream) (response, error) {
 		}
 		again := http1.Unanswered(err) && c.Reused
 		x.drop(c)
+		if x.lost(u, err) {
+			return nil, x.elsewhere()
+		}
 		switch {
 		case errors.Is(err, errAgain), !x.repeatable(), x.ctx.Err() != nil:
 			return nil, err
@@ -185,6 +188,7 @@ type direct struct {
 
 func (d *direct) status() int            { return d.code }
 func (d *direct) length() int64          { return d.Length() }
+func (d *direct) ended() bool            { return d.Ended() }
 func (d *direct) there() ([]byte, error) { return d.There() }
 func (d *direct) next() ([]byte, error)  { return d.Next() }
 func (d *direct) get(name string) string { return d.Get(name) }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,14 +30,47 @@ const (
 type transport struct {
 	http.Transport
 	engine *Engine
+
+	mu   sync.Mutex
+	open map[*open]struct{}
+}
+
+// open is a connection that its transport knows until it is closed.
+type open struct {
+	net.Conn
+	of *transport
+}
+
+func (o *open) Close() error {
+	o.of.mu.Lock()
+	delete(o.of.open, o)
+	o.of.mu.Unlock()
+	return o.Conn.Close()
+}
+
+// dial makes a connection to u, unless that has ended.
+func (t *transport) dial(ctx context.Context, u *http1.Upstream) (net.Conn, error) {
+	c, err := u.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := &open{c, t}
+	t.mu.Lock()
+	t.open[o] = struct{}{}
+	t.mu.Unlock()
+	if u.Ended() {
+		_ = o.Close()
+		return nil, http1.Replaced()
+	}
+	return o, nil
 }
 
 // transport makes one for u.
 func (e *Engine) transport(u *http1.Upstream) *transport {
-	t := &transport{engine: e}
+	t := &transport{engine: e, open: map[*open]struct{}{}}
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetUnencryptedHTTP2(true)
-	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return u.Dial(ctx) }
+	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return t.dial(ctx, u) }
 	t.DisableCompression = true
 	t.IdleConnTimeout = upstreamIdle
 	t.MaxResponseHeaderBytes = maxResponseBytes
@@ -55,10 +90,20 @@ func (t *transport) Close() error {
 	return nil
 }
 
+// Cut closes all connections.
+func (t *transport) Cut() {
+	t.mu.Lock()
+	all := slices.Collect(maps.Keys(t.open))
+	t.mu.Unlock()
+	for _, o := range all {
+		_ = o.Close()
+	}
+}
+
 // sendH2C sends the request to an instance of HTTP/2, and waits for the head of
 // its response.
 func (x *exchange) sendH2C(u *http1.Upstream) (response, error) {
-	t := u.Beside(func() io.Closer { return x.engine.transport(u) }).(*transport)
+	t := u.Beside(func() http1.Beside { return x.engine.transport(u) }).(*transport)
 	ctx, cancel := context.WithCancelCause(x.ctx)
 	var (
 		res  *http.Response
@@ -76,7 +121,7 @@ func (x *exchange) sendH2C(u *http1.Upstream) (response, error) {
 	if err == nil {
 		x.firstByte()
 		if res.StatusCode < 500 || !x.repeatable() || !x.pass.Again(x.ctx, res.StatusCode, nil) {
-			return &streamed{Response: res, cancel: cancel}, nil
+			return &streamed{Response: res, upstream: u, cancel: cancel}, nil
 		}
 		err = errAgain
 	}
@@ -84,6 +129,9 @@ func (x *exchange) sendH2C(u *http1.Upstream) (response, error) {
 		_ = res.Body.Close()
 	}
 	cancel(nil)
+	if x.lost(u, err) {
+		return nil, x.elsewhere()
+	}
 	if http1.Unconnected(err) == nil && !errors.Is(err, errAgain) && x.repeatable() && x.ctx.Err() == nil && x.pass.Again(x.ctx, 0, err) {
 		err = errAgain
 	}
@@ -154,13 +202,15 @@ var buffers = sync.Pool{New: func() any { return new([maxFrame]byte) }}
 // streamed is a response of HTTP/2.
 type streamed struct {
 	*http.Response
-	cancel context.CancelCauseFunc
-	buf    *[maxFrame]byte
-	err    error // that came with the last bytes
+	upstream *http1.Upstream
+	cancel   context.CancelCauseFunc
+	buf      *[maxFrame]byte
+	err      error // that came with the last bytes
 }
 
 func (s *streamed) status() int            { return s.StatusCode }
 func (s *streamed) length() int64          { return s.ContentLength }
+func (s *streamed) ended() bool            { return s.upstream.Ended() }
 func (s *streamed) get(name string) string { return s.Header.Get(name) }
 
 func (s *streamed) copyTo(h http.Header, goes func(string) bool) {

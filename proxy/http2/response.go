@@ -14,6 +14,7 @@ import (
 type response interface {
 	status() int
 	length() int64 // of the body, -1 when that is not known
+	ended() bool   // its instance is about to be stopped
 	get(name string) string
 	// copyTo puts the fields into h whose canonical names go on.
 	copyTo(h http.Header, goes func(name string) bool)
@@ -60,7 +61,11 @@ func (x *exchange) respond(res response) error {
 		err = relay(res, p, err, to, to)
 	}
 	if err != nil {
-		err = x.halted(err)
+		if res.ended() {
+			err = x.conclude(res, err)
+		} else {
+			err = x.halted(err)
+		}
 		res.end(false)
 		return err
 	}

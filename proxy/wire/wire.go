@@ -109,6 +109,9 @@ type Upstream interface {
 	// Forget closes the idle connections, and others as they become idle. It
 	// is called once no request will be sent to the address.
 	Forget()
+	// End has what is under way at the address end the way its protocol does,
+	// and returns at once; cut has it end in whichever way. It follows Forget.
+	End(cut bool)
 }
 
 // Pass is the way of one request to its service. One method is called at a
@@ -116,7 +119,8 @@ type Upstream interface {
 type Pass interface {
 	// Next returns where to send the request to. It is called again, with the
 	// cause, when connecting to the one before failed, so that nothing was
-	// sent, or after Again said so. It waits while there is hope for an
+	// sent, with ErrReplaced when the one before was ended and the request may
+	// go elsewhere, or after Again said so. It waits while there is hope for an
 	// instance; its error is a *Problem, or ctx's when that ended first.
 	Next(ctx context.Context, failed error) (Upstream, error)
 	// Again says whether a request that can be repeated, and was answered with
@@ -124,7 +128,7 @@ type Pass interface {
 	// little. False passes on what there is.
 	Again(ctx context.Context, status int, err error) bool
 	// Broke makes the answer to a request that failed after it was connected,
-	// or timed out: err is ErrTimeout then.
+	// timed out (err is ErrTimeout then), or was ended (ErrReplaced).
 	Broke(err error) *Problem
 	// Done ends the pass: the request is no longer in flight. Neither the
 	// pass nor its terms may be used after it. A nil Outcome says that the
@@ -146,6 +150,10 @@ type Outcome struct {
 
 // ErrTimeout ends a request that took longer than its route allows.
 var ErrTimeout = errors.New("the route's timeout has passed")
+
+// ErrReplaced ends a request whose instance is about to be stopped, and has had
+// its time to finish.
+var ErrReplaced = errors.New("the instance was replaced")
 
 // ErrClientGone ends a request whose client left. No instance is to blame.
 var ErrClientGone = errors.New("the client left")
