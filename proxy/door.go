@@ -29,6 +29,9 @@ func (f front) Enter(ctx context.Context, h *wire.Head) (wire.Pass, *wire.Terms,
 	if h.Method == http.MethodOptions && h.Path == "*" { // of the gateway itself (RFC 9110 §9.3.7)
 		return f.refuse(h, f.g.unrouted, &wire.Answer{Status: http.StatusOK})
 	}
+	if climbs(h.Path) { // clients resolve them; who does not has a reason
+		return f.refuse(h, f.g.unrouted, answer(problem(http.StatusBadRequest, "the path has dot segments: ask for where they lead")))
+	}
 	r := t.matcher.find(h)
 	switch {
 	case r == nil:

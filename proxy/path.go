@@ -7,6 +7,38 @@ import "strings"
 // neither a match nor a strip has to decode a path, and what is forwarded
 // stays as it was received.
 
+// climbs reports whether a service that resolves the dot segments of a path
+// (RFC 3986 §5.2.4) would take it for another path, one that another route or
+// policy may be meant for. Encoded slashes and backslashes are borders of
+// segments here: to some services they are.
+func climbs(path string) bool {
+	if strings.IndexByte(path, '.') < 0 && strings.IndexByte(path, '%') < 0 {
+		return false
+	}
+	dots, others := 0, false
+	for i := 0; ; {
+		c, n := int('/'), 1
+		if i < len(path) {
+			c, n = unit(path[i:])
+		}
+		switch c {
+		case '/', '\\', encodedSlash:
+			if !others && (dots == 1 || dots == 2) {
+				return true
+			}
+			dots, others = 0, false
+		case '.':
+			dots++
+		default:
+			others = true
+		}
+		if i >= len(path) {
+			return false
+		}
+		i += n
+	}
+}
+
 // cut takes prefix off the front of path.
 func cut(path, prefix string) (rest string, ok bool) {
 	for prefix != "" {
