@@ -39,6 +39,7 @@ type instance struct {
 	drain    time.Duration // what is in flight when it stops may take so long
 	stopping bool          // asked to end
 	removed  bool          // its row goes with it
+	replaced bool          // another gets its row, and requests wait for that one
 	ended    bool
 
 	next time.Duration // until the next start; of run's goroutine
@@ -55,6 +56,21 @@ func (i *instance) stop(remove, hurry bool) {
 	if i.ended && i.removed {
 		i.sup.Registry.Delete(i.row.ID) // run would, and is over
 	}
+}
+
+// replace is stop for another one to follow under its name: the row says
+// nothing in between that would send away who waits.
+func (i *instance) replace() {
+	i.stop(false, false)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.replaced = true
+}
+
+func (i *instance) isReplaced() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.replaced
 }
 
 // existing describes the instance for plan; gone says that it has left the table.
@@ -160,7 +176,7 @@ func (i *instance) keepUp(ctx context.Context) {
 			break
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !i.isReplaced() {
 		i.become(registry.Stopped, func(r *registry.Instance) { r.PID = 0 })
 	}
 }

@@ -359,7 +359,11 @@ func (s *Supervisor) launch(i *instance, old *instance) {
 // halt begins the end of an instance, after those that its step names.
 func (s *Supervisor) halt(st Step, shutdown bool) {
 	i := s.running[st.Instance]
-	i.stop(st.Action == Remove, shutdown)
+	if st.Action == Replace {
+		i.replace()
+	} else {
+		i.stop(st.Action == Remove, shutdown)
+	}
 	var after []<-chan struct{}
 	for _, id := range st.After {
 		if other, ok := s.running[id]; ok {
