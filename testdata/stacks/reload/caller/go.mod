@@ -1,0 +1,3 @@
+module reload/caller
+
+go 1.26

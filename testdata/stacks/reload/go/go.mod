@@ -1,0 +1,3 @@
+module reload/go
+
+go 1.26
