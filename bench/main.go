@@ -36,6 +36,7 @@ var measurements = []measurement{
 	{"crash", crash},
 	{"logs", output},
 	{"idle", idle},
+	{"reload", reload},
 }
 
 func main() {

@@ -25,6 +25,15 @@ func (s samples) median() float64 {
 	return (sorted[m-1] + sorted[m]) / 2
 }
 
+// p99 is what all but one in a hundred stay below: of fewer, the greatest.
+func (s samples) p99() float64 {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	return sorted[(len(sorted)*99+99)/100-1]
+}
+
 // with combines two rows of samples round by round.
 func (s samples) with(other samples, f func(a, b float64) float64) samples {
 	var out samples

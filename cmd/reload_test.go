@@ -159,7 +159,7 @@ func (r *reloading) underLoad(t *testing.T) {
 						return fmt.Errorf("broken save %d of %s: %w", v, service, err)
 					}
 					if v < saves {
-						if err := proof.Pause(ctx); err != nil {
+						if err := proof.Pause(ctx, time.Now()); err != nil {
 							return err
 						}
 					}
@@ -228,7 +228,7 @@ func (r *reloading) twoSaves(t *testing.T) {
 			v := r.saved[service] + 1
 			r.saved[service] += 4
 			g.Go(func() error {
-				if err := proof.Pause(ctx); err != nil {
+				if err := proof.Pause(ctx, time.Now()); err != nil {
 					return err
 				}
 				if _, err := r.Save(service, v, false); err != nil {
@@ -277,7 +277,7 @@ func (r *reloading) twentySaves(t *testing.T) {
 			v := r.saved[service]
 			r.saved[service] += saves
 			g.Go(func() error {
-				if err := proof.Pause(ctx); err != nil {
+				if err := proof.Pause(ctx, time.Now()); err != nil {
 					return err
 				}
 				for n := 1; n < saves; n++ {
@@ -293,7 +293,7 @@ func (r *reloading) twentySaves(t *testing.T) {
 }
 
 func (r *reloading) killedStandby(t *testing.T) {
-	if err := proof.Pause(t.Context()); err != nil {
+	if err := proof.Pause(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r.kill(t, func(s registry.Snapshot) (registry.Instance, bool) { return standby(s, "python") })

@@ -308,11 +308,11 @@ func (s *Stack) print() string {
 // doing (runtime/loops.go), and somewhat more.
 const afterStart = 2100 * time.Millisecond
 
-// Pause waits until nothing has been started for so long that what changes is
+// Pause waits until the last build or start is so long ago that what changes is
 // somebody's work: a program that saves as soon as it sees what came of the
 // last save looks like a service that changes its own files.
-func Pause(ctx context.Context) error {
-	wait := time.NewTimer(afterStart)
+func Pause(ctx context.Context, last time.Time) error {
+	wait := time.NewTimer(time.Until(last.Add(afterStart)))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -350,6 +350,20 @@ func Write(dir, service string, version int, broken bool) (time.Time, error) {
 }
 
 const syntaxError = "\n)(\n"
+
+// Served is how many versions from one to another have answered.
+func (s *Stack) Served(service string, from, to int) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for v := from; v <= to; v++ {
+		_, get := s.firsts[answer{service, http.MethodGet, v}]
+		_, post := s.firsts[answer{service, http.MethodPost, v}]
+		if get || post {
+			n++
+		}
+	}
+	return n
+}
 
 // Tally is what has come of the load so far.
 func (s *Stack) Tally() Tally {
