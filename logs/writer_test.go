@@ -119,6 +119,7 @@ func TestJunkIsKeptVerbatim(t *testing.T) {
 
 func TestInstancesNeverMixWithinALine(t *testing.T) {
 	s := openStore(t, WithSegments(100_000, 1000))
+	s.idle = time.Hour // a writer may have to wait for its turn in the middle of a line
 	const writers, lines = 8, 2000
 	var wg sync.WaitGroup
 	for i := range writers {
