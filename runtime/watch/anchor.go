@@ -122,31 +122,67 @@ func (t *tree) tieFolder(a *anchor, real string, st os.FileInfo, silent bool) {
 		return
 	}
 	n.anchor = a
-	if n != was && !silent && a.owner == nil {
+	switch {
+	case silent || a.owner != nil:
+	case n != was:
 		n.freshen()
+	default:
+		t.visit(n.folder, visitNew)
 	}
 }
 
-// pinAll pins the folders above the anchor's path, up to its top, or else to
-// the first that is there.
+// pinAll pins the folders above the anchor's path: from its top, or else from
+// the nearest one above that is there, down to the first that is missing. Each
+// is watched before the next is looked for.
 func (t *tree) pinAll(a *anchor) {
-	for below, dir := a.path, filepath.Dir(a.path); below != dir; below, dir = dir, filepath.Dir(dir) {
-		real, st, err := realOf(dir)
-		if err != nil || !st.IsDir() {
-			continue
+	var below []string // what is still to be pinned, from a.path up
+	for path, top := a.path, a.top == ""; ; {
+		dir := filepath.Dir(path)
+		if path == dir {
+			break
 		}
-		f := t.enter(real, st, a.scope.Poll)
-		if f == nil {
-			continue
+		top = top || dir == a.top
+		if top && t.pinOne(a, path) {
+			break
 		}
-		f.pins = append(f.pins, pin{filepath.Base(below), a, below == a.path})
-		a.pinned = append(a.pinned, f)
-		if t.polling.folders[f] && f.seen == nil {
-			t.look(f)
-		}
-		if _, inside := within(a.top, dir); a.top == "" || !inside {
+		below, path = append(below, path), dir
+	}
+	for _, path := range slices.Backward(below) {
+		if !t.pinOne(a, path) {
 			return
 		}
+	}
+}
+
+// pinOne pins the folder that a path is in, for its name; false means that the
+// folder is not there.
+func (t *tree) pinOne(a *anchor, path string) bool {
+	dir := filepath.Dir(path)
+	real, st, err := realOf(dir)
+	if err != nil || !st.IsDir() {
+		t.loseMissing(dir)
+		return false
+	}
+	f := t.enter(real, st, a.scope.Poll)
+	if f == nil {
+		return false
+	}
+	name := filepath.Base(path)
+	f.pins = append(f.pins, pin{name, a, path == a.path})
+	a.pinned = append(a.pinned, f)
+	t.seePin(f, name)
+	return true
+}
+
+// loseMissing lets go of a folder that turned out to be missing. Its end may
+// never be told: fsnotify leaves that to the folder above if it is watched by
+// now, which it may not have been then.
+func (t *tree) loseMissing(dir string) {
+	if above, _, err := realOf(filepath.Dir(dir)); err == nil {
+		dir = join(above, filepath.Base(dir))
+	}
+	if f := t.byPath[dir]; f != nil {
+		t.lose(f)
 	}
 }
 

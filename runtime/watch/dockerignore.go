@@ -18,7 +18,7 @@ func parseDockerignore(text string) dockerPatterns {
 		var p pattern
 		line, p.negated = strings.CutPrefix(strings.TrimSpace(line), "!")
 		line = strings.TrimPrefix(path.Clean("/"+strings.TrimSpace(line)), "/")
-		if line == "" {
+		if line == "" || len(line) > maxPattern {
 			continue
 		}
 		var ok bool

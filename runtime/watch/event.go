@@ -98,7 +98,9 @@ func (t *tree) created(n *node, name, path string, st fs.FileInfo) {
 	case link:
 		s.changed(path, born)
 		t.link(n, path)
-	case st == nil || st.Mode().IsRegular():
+	case st == nil:
+		s.changed(path, born|written) // and gone, as the next event will say
+	case st.Mode().IsRegular():
 		s.changed(path, born)
 	}
 }

@@ -77,54 +77,59 @@ func parseSet(text string, i int) (set *[256]bool, end int) {
 		i++
 	}
 	var prev byte // that a range may begin with
-	for first := true; ; first = false {
-		if i >= len(text) {
-			return nil, -1
-		}
-		c := text[i]
-		switch {
-		case c == ']' && !first:
+	for first := true; i >= 0 && i < len(text); first = false {
+		if text[i] == ']' && !first {
 			closeSet(set, negated)
 			return set, i
-		case c == '\\':
-			if i++; i == len(text) {
-				return nil, -1
-			}
-			c = text[i]
-			set[c], prev = true, c
-		case c == '-' && prev != 0 && i+1 < len(text) && text[i+1] != ']':
-			if i++; text[i] == '\\' {
-				if i++; i == len(text) {
-					return nil, -1
-				}
-			}
-			for b := int(prev); b <= int(text[i]); b++ {
-				set[b] = true
-			}
-			prev = 0
-		case c == '[' && i+1 < len(text) && text[i+1] == ':':
-			n := strings.IndexByte(text[i+2:], ']')
-			if n < 0 {
-				return nil, -1
-			}
-			name, named := strings.CutSuffix(text[i+2:i+2+n], ":")
-			if !named {
-				set['['], prev = true, '['
-				break
-			}
-			in := classes[name]
-			if in == nil {
-				return nil, -1
-			}
-			for b := range 256 {
-				set[b] = set[b] || in(byte(b))
-			}
-			i, prev = i+2+n, 0
-		default:
-			set[c], prev = true, c
 		}
-		i++
+		i, prev = parseMember(set, text, i, prev)
 	}
+	return nil, -1
+}
+
+// parseMember adds what is at i to a set. It returns what comes next, which is
+// -1 if that is not to be read, and what a range may begin with.
+func parseMember(set *[256]bool, text string, i int, prev byte) (next int, last byte) {
+	rest := text[i:]
+	switch {
+	case rest == `\`:
+		return -1, 0
+	case rest[0] == '\\':
+		set[rest[1]] = true
+		return i + 2, rest[1]
+	case rest[0] == '-' && prev != 0 && len(rest) > 1 && rest[1] != ']':
+		next = i + 2
+		to := rest[1]
+		if to == '\\' {
+			if len(rest) == 2 {
+				return -1, 0
+			}
+			to, next = rest[2], i+3
+		}
+		for b := int(prev); b <= int(to); b++ {
+			set[b] = true
+		}
+		return next, 0
+	case strings.HasPrefix(rest, "[:"):
+		n := strings.IndexByte(rest[2:], ']')
+		if n < 0 {
+			return -1, 0
+		}
+		name, named := strings.CutSuffix(rest[2:2+n], ":")
+		if !named {
+			break
+		}
+		in := classes[name]
+		if in == nil {
+			return -1, 0
+		}
+		for b := range 256 {
+			set[b] = set[b] || in(byte(b))
+		}
+		return i + 2 + n + 1, 0
+	}
+	set[rest[0]] = true
+	return i + 1, rest[0]
 }
 
 // closeSet turns what was listed into what is matched: never a slash.

@@ -9,6 +9,9 @@ import (
 // core.ignorecase, as it is set on these systems.
 const foldCase = runtime.GOOS == "windows" || runtime.GOOS == "darwin"
 
+// maxPattern is how long a pattern may be in bytes: paths are no longer.
+const maxPattern = 4096
+
 // pattern is one line of an ignore file, compiled. The zero value matches
 // nothing.
 type pattern struct {
@@ -35,7 +38,7 @@ func parseGitignore(line string) (p pattern, ok bool) {
 	line, p.dirOnly = strings.CutSuffix(line, "/")
 	p.floating = !strings.Contains(line, "/")
 	line = strings.TrimPrefix(line, "/")
-	if line == "" || strings.IndexByte(line, 0) >= 0 {
+	if line == "" || len(line) > maxPattern || strings.IndexByte(line, 0) >= 0 {
 		return p, false
 	}
 	literal := strings.IndexAny(line, `*?[\`)

@@ -75,10 +75,15 @@ func (t *tree) nextLook() bool {
 	now := time.Now()
 	p.took += now.Sub(began)
 	if len(p.round) == 0 {
-		p.next = now.Add(min(max(pollRest*p.took, pollLeast), pollMost))
+		p.next = now.Add(rest(p.took))
 		p.full = false
 	}
 	return true
+}
+
+// rest is how long is rested after a round.
+func rest(took time.Duration) time.Duration {
+	return min(max(pollRest*took, pollLeast), pollMost)
 }
 
 // look compares what is in a folder with what was. The first look tells
@@ -89,8 +94,8 @@ func (t *tree) look(f *folder) {
 		t.lose(f)
 		return
 	}
-	was := f.seen
-	f.seen = now
+	was, wasWhole := f.seen, f.whole
+	f.seen, f.whole = now, len(f.nodes) > 0
 	if was == nil {
 		return
 	}
@@ -110,8 +115,22 @@ func (t *tree) look(f *folder) {
 		}
 	}
 	for name := range now {
-		if _, known := was[name]; !known {
+		if _, known := was[name]; !known && (wasWhole || !f.whole) {
 			t.entry(f, name, fsnotify.Create, false, true)
+		}
+	}
+}
+
+// seePin has a name that is pinned from now on be compared with what it is now.
+func (t *tree) seePin(f *folder, name string) {
+	if !t.polling.folders[f] {
+		return
+	}
+	if f.seen == nil {
+		t.look(f)
+	} else if st, err := os.Lstat(join(f.path, name)); err == nil && !f.whole {
+		if _, known := f.seen[name]; !known {
+			f.seen[name] = stampOf(st)
 		}
 	}
 }

@@ -16,9 +16,10 @@ const (
 	// latePace is how long is rested after each slice of looking for changes
 	// that came before a watch: what else starts then is more urgent.
 	latePace = 6 * time.Millisecond
-	// overlook is how much earlier than the last calm moment events may have
-	// been lost.
-	overlook = time.Second
+	// calmLeast is how long no event has come when there are none that wait to
+	// be read, and overlook how wrong that may be on a busy machine.
+	calmLeast = 20 * time.Millisecond
+	overlook  = time.Second
 )
 
 // Run watches until ctx is done, and returns nil then. It is to be called once.
@@ -50,11 +51,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if t.busy() {
 			continue
 		}
-		t.calm = now
 		if timer.Stop(); !next.IsZero() {
 			timer.Reset(max(0, time.Until(next)))
 		}
 		t.wait(ctx, w.wake, timer.C)
+		if woken := time.Now(); woken.Sub(now) > calmLeast {
+			t.calm = woken
+		}
 	}
 	return nil
 }

@@ -16,16 +16,16 @@ const (
 	quietMore = 25 * time.Millisecond
 	quietEach = time.Millisecond
 	quietMost = 150 * time.Millisecond
-	// settleMost ends a batch that does not settle.
+	// batchMost ends a batch that does not settle, unless git is at work.
 	batchMost = 2 * time.Second
 	// batchAgain is how soon after a batch a change counts as more of the same,
 	// so that a burst that pauses is not cut into many.
 	batchAgain = 50 * time.Millisecond
 	// holdEach is how often is asked whether that which holds a batch is over.
 	holdEach = 20 * time.Millisecond
-	// lockMost is how old the lock of git's index may be; an older one was left
-	// behind, or waits for somebody to write a message.
-	lockMost = 5 * time.Second
+	// lockMost is how old the lock of git's index may be to hold a batch; an
+	// older one was left behind, or waits for somebody to write a message.
+	lockMost = 10 * time.Second
 	// maxBatch is how many paths of a batch are kept apart; others are counted.
 	maxBatch = 1 << 16
 )
@@ -86,7 +86,7 @@ func (t *tree) tell(now time.Time) (next time.Time) {
 		if b == nil {
 			continue
 		}
-		if !b.due.After(now) && now.Before(b.first.Add(batchMost)) && (s.walking > 0 || s.locked(now)) {
+		if !b.due.After(now) && (s.walking > 0 && now.Before(b.first.Add(batchMost)) || s.locked(now)) {
 			b.due = now.Add(holdEach)
 		}
 		if !b.due.After(now) {

@@ -24,7 +24,7 @@ type tree struct {
 
 	lateAt  time.Time // when the next of them are
 	since   time.Time // what visits that compare take for changed
-	calm    time.Time // when there was no event to be had last
+	calm    time.Time // when all events had been taken in last
 	polling polling
 	told    map[string]bool // notices
 }
@@ -41,6 +41,7 @@ type folder struct {
 	queued  bool             // for a visit
 	mode    visitMode        // of that visit
 	seen    map[string]stamp // what the last look found, if it is polled
+	whole   bool             // that was all there is, and not only what is pinned
 }
 
 // node is a folder as a scope sees it: what is in it is watched, and what is in

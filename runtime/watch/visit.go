@@ -74,13 +74,18 @@ func list(path string) ([]fs.DirEntry, error) {
 	return d.ReadDir(-1)
 }
 
-// unread lets go of a folder that cannot be listed.
+// unread takes in that a folder could not be listed.
 func (t *tree) unread(f *folder, err error) {
-	if os.IsNotExist(err) {
+	switch {
+	case !os.IsNotExist(err):
+		t.notice("read "+f.path, err)
+	case !f.watched:
 		t.lose(f)
 		return
+	default:
+		// What was in it is told by events that are still to come, while it has
+		// its watch, and so is its own end.
 	}
-	t.notice("read "+f.path, err)
 	for _, n := range f.nodes {
 		if n.fresh && !n.listed {
 			n.scope.walking--
@@ -92,54 +97,58 @@ func (t *tree) unread(f *folder, err error) {
 // reconcile has the nodes below n be those of the folders that are there.
 func (t *tree) reconcile(n *node, entries []fs.DirEntry, mode visitMode) {
 	t.readLayer(n, entries)
-	changed := n.fresh && !n.listed
-	freshChildren := changed || n.listed && mode != 0
+	fresh := n.fresh && !n.listed
 	var there map[string]bool
 	if n.listed {
 		there = map[string]bool{}
 	}
 	found := false
 	for _, e := range entries {
-		kind := e.Type()
-		switch {
+		switch kind := e.Type(); {
 		case kind.IsDir():
-			path := join(n.path, e.Name())
-			if t.descend(n, path, e, freshChildren) && there != nil {
+			if path := join(n.path, e.Name()); t.descend(n, path, e, fresh || n.listed && mode != 0) && there != nil {
 				there[path] = true
 			}
 		case kind&fs.ModeSymlink != 0:
-			path := join(n.path, e.Name())
-			if n.scope.decide(path, n.layer, n.passed, true) == followed {
-				if changed {
+			if path := join(n.path, e.Name()); n.scope.decide(path, n.layer, n.passed, true) == followed {
+				if fresh {
 					n.scope.changed(path, born|written)
 				}
 				t.link(n, path)
 			}
 		case !kind.IsRegular():
-		case changed:
-			path := join(n.path, e.Name())
-			if n.scope.decide(path, n.layer, n.passed, false) == followed {
+		case fresh:
+			if path := join(n.path, e.Name()); n.scope.decide(path, n.layer, n.passed, false) == followed {
 				n.scope.changed(path, born|written)
 			}
 		case mode&visitCompare != 0:
-			found = t.compare(n, e, t.since, time.Time{}) || found
+			found = n.compare(e, t.since, time.Time{}) || found
 		}
 	}
 	if n.listed {
-		for c := n.child; c != nil; {
-			next := c.next
-			if !there[c.path] {
-				n.scope.changed(c.path, gone)
-				t.drop(c)
-			}
-			c = next
-		}
+		t.dropMissing(n, there, mode)
 	}
 	if mode&visitCompare != 0 && !found && n.listed {
 		// Something may have gone, of which nothing is left but the folder's time.
 		if st, err := os.Lstat(n.folder.path); err == nil && st.ModTime().After(t.since) {
 			n.scope.changed(n.path, written)
 		}
+	}
+}
+
+// dropMissing drops the nodes below n whose folders are not there, unless
+// events will tell of it.
+func (t *tree) dropMissing(n *node, there map[string]bool, mode visitMode) {
+	if n.folder.watched && mode&visitCompare == 0 {
+		return
+	}
+	for c := n.child; c != nil; {
+		next := c.next
+		if !there[c.path] {
+			n.scope.changed(c.path, gone)
+			t.drop(c)
+		}
+		c = next
 	}
 }
 
@@ -174,7 +183,7 @@ func (t *tree) descend(n *node, path string, e fs.DirEntry, fresh bool) bool {
 
 // compare tells of a file that has changed after since and, unless that is
 // zero, before until.
-func (t *tree) compare(n *node, e fs.DirEntry, since, until time.Time) bool {
+func (n *node) compare(e fs.DirEntry, since, until time.Time) bool {
 	st, err := e.Info()
 	if err != nil {
 		return false
@@ -203,7 +212,7 @@ func (t *tree) lookLate(l lateLook) {
 	}
 	for _, e := range entries {
 		if e.Type().IsRegular() {
-			t.compare(n, e, n.scope.since, l.until)
+			n.compare(e, n.scope.since, l.until)
 		}
 	}
 }

@@ -61,7 +61,8 @@ func New(o Options) *Watcher {
 
 // Follow replaces what is watched. It may be called before and during Run,
 // from any goroutine, and returns at once; what stays is not walked again.
-// What changes from now on counts, also before its folder is being watched.
+// What changes from now on counts, also before its folder is being watched; of
+// that, what comes within a tick of the system's clock cannot be known.
 func (w *Watcher) Follow(scopes []Scope) {
 	want := slices.Clone(scopes)
 	for i := range want {
