@@ -248,6 +248,9 @@ func (l *loader) reach(s *Service, n *node, path string) {
 		l.add(by.pos(), path+".balance.by", "use ring_hash or maglev, or remove it", "want no by, got one: %s does not look at requests", s.Balance.Policy)
 	} else if hashes {
 		s.Balance.By = cmp.Or(s.Balance.By, "client")
+		if slow := n.get("balance").get("slow_start"); slow != nil {
+			l.add(slow.pos(), path+".balance.slow_start", "remove it, or use least_request, round_robin or random", "want no slow_start, got one: %s always gives the same requests to an instance", s.Balance.Policy)
+		}
 	}
 	s.Ejection = Ejection{Errors: DefaultEjectionErrors, Time: DefaultEjectionTime}
 	if e := n.get("ejection"); e.isOff() {
