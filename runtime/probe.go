@@ -18,6 +18,9 @@ const (
 	probeFirst  = 5 * time.Millisecond
 	probeGrowth = 1.2 // a start is seen late by a sixth of itself at most
 	probeMost   = 250 * time.Millisecond
+	// probeBeside is the most for what stands by: few start at once then, and
+	// somebody who has saved a file waits.
+	probeBeside = 10 * time.Millisecond
 	// slowStart is how long a start may take before ps says what it waits for.
 	slowStart = 3 * time.Second
 )
@@ -115,10 +118,13 @@ func (i *instance) untilReady(ctx context.Context, started time.Time, h stack.He
 		if ctx.Err() != nil {
 			return false
 		}
+		most := probeMost
 		if took := time.Since(started); took > slowStart {
 			i.slow(h, took, err)
+		} else if i.standsBy() {
+			most = probeBeside
 		}
-		wait = min(probeMost, time.Duration(float64(wait)*probeGrowth))
+		wait = min(most, time.Duration(float64(wait)*probeGrowth))
 	}
 }
 
