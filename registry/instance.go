@@ -73,7 +73,7 @@ type Instance struct {
 	External  bool              `json:"external,omitempty"`
 	Beside    string            `json:"beside,omitempty"` // the ID of the one whose place it is to take, or that has taken its own
 	Stale     *Stale            `json:"stale,omitempty"`  // nil while it runs the latest code
-	Revision  uint64            `json:"revision"`        // the table's when this row changed last; Put sets it
+	Revision  uint64            `json:"revision"`         // the table's when this row changed last; Put sets it
 }
 
 // Duration is a time.Duration that JSON carries in milliseconds, with their

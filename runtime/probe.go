@@ -121,7 +121,7 @@ func (i *instance) untilReady(ctx context.Context, started time.Time, h stack.He
 		most := probeMost
 		if took := time.Since(started); took > slowStart {
 			i.slow(h, took, err)
-		} else if i.standsBy() {
+		} else if h.Kind != stack.ProbeExec && i.standsBy() { // each of those is a process
 			most = probeBeside
 		}
 		wait = min(most, time.Duration(float64(wait)*probeGrowth))
