@@ -1,17 +1,14 @@
 package watch
 
-import (
-	"io/fs"
-	"path/filepath"
-)
+import "path/filepath"
 
 // readLayer reads the .gitignore of a folder that has been listed. A
 // repository within another one knows nothing of the outer one's.
-func (t *tree) readLayer(n *node, entries []fs.DirEntry) {
+func (t *tree) readLayer(n *node, entries []entry) {
 	has := false
 	n.repository = false
 	for _, e := range entries {
-		switch e.Name() {
+		switch e.name {
 		case gitignoreName:
 			has = true
 		case ".git":

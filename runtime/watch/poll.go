@@ -89,7 +89,7 @@ func rest(took time.Duration) time.Duration {
 // look compares what is in a folder with what was. The first look tells
 // nothing.
 func (t *tree) look(f *folder) {
-	now, ok := f.stamps()
+	now, ok := t.stamps(f)
 	if !ok {
 		t.lose(f)
 		return
@@ -144,7 +144,7 @@ func (t *tree) lookedAway(f *folder, name string) {
 
 // stamps returns what is in a folder, or of it what is pinned; ok is false
 // when the folder is not there.
-func (f *folder) stamps() (map[string]stamp, bool) {
+func (t *tree) stamps(f *folder) (map[string]stamp, bool) {
 	all := map[string]stamp{}
 	if len(f.nodes) == 0 {
 		for _, p := range f.pins {
@@ -155,13 +155,13 @@ func (f *folder) stamps() (map[string]stamp, bool) {
 		st, err := os.Lstat(f.path)
 		return all, err == nil && identify(st) == f.id
 	}
-	entries, err := list(f.path)
+	entries, err := t.lister.list(f.path, wanted{all: true})
 	if err != nil {
 		return f.seen, !os.IsNotExist(err)
 	}
 	for _, e := range entries {
-		if st, err := e.Info(); err == nil {
-			all[e.Name()] = stampOf(st)
+		if st, err := os.Lstat(join(f.path, e.name)); err == nil {
+			all[e.name] = stampOf(st)
 		}
 	}
 	return all, true

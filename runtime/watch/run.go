@@ -92,6 +92,14 @@ func (t *tree) nextWork() bool {
 	return true
 }
 
+func (t *tree) nextLate() bool {
+	if len(t.late) == 0 {
+		return false
+	}
+	t.lookLate(pop(&t.late))
+	return true
+}
+
 // later does what has its time, once the tree is as it is to be, and returns
 // when there is more of it.
 func (t *tree) later(now time.Time) (next time.Time) {
@@ -99,13 +107,7 @@ func (t *tree) later(now time.Time) (next time.Time) {
 		return now
 	}
 	if len(t.late) > 0 && !now.Before(t.lateAt) {
-		t.slice(func() bool {
-			if len(t.late) == 0 {
-				return false
-			}
-			t.lookLate(pop(&t.late))
-			return true
-		})
+		t.slice(t.nextLate)
 		t.lateAt = time.Now().Add(latePace)
 	}
 	if len(t.late) > 0 {
@@ -113,7 +115,6 @@ func (t *tree) later(now time.Time) (next time.Time) {
 	}
 	next = sooner(next, t.polling.begin(now))
 	t.slice(t.nextLook)
-	// Either may have found something.
 	return sooner(next, t.tell(time.Now()))
 }
 

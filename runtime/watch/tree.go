@@ -20,9 +20,10 @@ type tree struct {
 	visits []*folder  // that are to be listed
 	loose  []*anchor  // that are to be tied to what stands at their path
 	links  []*anchor  // the same, of links; once there is nothing to visit
-	late   []lateLook // once there are no links
+	late   []lateLook // for when there is nothing else
+	lateAt time.Time  // when the next of them are
+	lister lister
 
-	lateAt  time.Time // when the next of them are
 	since   time.Time // what visits that compare take for changed
 	calm    time.Time // when all events had been taken in last
 	polling polling

@@ -25,13 +25,6 @@ func (t *tree) visit(f *folder, mode visitMode) {
 	}
 }
 
-// lateLook is for what was written between a scope's being asked for and the
-// folder's being watched.
-type lateLook struct {
-	node  *node
-	until time.Time
-}
-
 // visitOne lists a folder that was queued.
 func (t *tree) visitOne(f *folder) {
 	mode := f.mode
@@ -40,7 +33,14 @@ func (t *tree) visitOne(f *folder) {
 		return
 	}
 	watched := time.Now() // at the latest
-	entries, err := list(f.path)
+	var want wanted
+	if mode&visitCompare != 0 {
+		want.after = t.since
+	}
+	for _, n := range f.nodes {
+		want.all = want.all || n.fresh && !n.listed
+	}
+	entries, err := t.lister.list(f.path, want)
 	if err != nil {
 		t.unread(f, err)
 		return
@@ -64,16 +64,6 @@ func (t *tree) visitOne(f *folder) {
 	}
 }
 
-// list returns what is in a folder, in no order.
-func list(path string) ([]fs.DirEntry, error) {
-	d, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close() //nolint:errcheck // only read
-	return d.ReadDir(-1)
-}
-
 // unread takes in that a folder could not be listed.
 func (t *tree) unread(f *folder, err error) {
 	switch {
@@ -94,9 +84,11 @@ func (t *tree) unread(f *folder, err error) {
 	}
 }
 
-// reconcile has the nodes below n be those of the folders that are there.
-func (t *tree) reconcile(n *node, entries []fs.DirEntry, mode visitMode) {
+// reconcile has the nodes below n be those of the folders that are there, and
+// tells of files that count as changed.
+func (t *tree) reconcile(n *node, entries []entry, mode visitMode) {
 	t.readLayer(n, entries)
+	compare := n.listed && mode&visitCompare != 0
 	fresh := n.fresh && !n.listed
 	var there map[string]bool
 	if n.listed {
@@ -104,36 +96,47 @@ func (t *tree) reconcile(n *node, entries []fs.DirEntry, mode visitMode) {
 	}
 	found := false
 	for _, e := range entries {
-		switch kind := e.Type(); {
-		case kind.IsDir():
-			if path := join(n.path, e.Name()); t.descend(n, path, e, fresh || n.listed && mode != 0) && there != nil {
+		path := join(n.path, e.name)
+		switch {
+		case e.kind.IsDir():
+			if t.descend(n, path, e.name, fresh || n.listed && mode != 0) && there != nil {
 				there[path] = true
 			}
-		case kind&fs.ModeSymlink != 0:
-			if path := join(n.path, e.Name()); n.scope.decide(path, n.layer, n.passed, true) == followed {
+		case e.kind&fs.ModeSymlink != 0:
+			if n.scope.decide(path, n.layer, n.passed, true) == followed {
 				if fresh {
 					n.scope.changed(path, born|written)
 				}
 				t.link(n, path)
 			}
-		case !kind.IsRegular():
-		case fresh:
-			if path := join(n.path, e.Name()); n.scope.decide(path, n.layer, n.passed, false) == followed {
-				n.scope.changed(path, born|written)
+		default:
+			if m := n.counts(e, compare, t.since); m != 0 && n.scope.decide(path, n.layer, n.passed, false) == followed {
+				n.scope.changed(path, m)
+				found = true
 			}
-		case mode&visitCompare != 0:
-			found = n.compare(e, t.since, time.Time{}) || found
 		}
 	}
 	if n.listed {
 		t.dropMissing(n, there, mode)
 	}
-	if mode&visitCompare != 0 && !found && n.listed {
+	if compare && !found {
 		// Something may have gone, of which nothing is left but the folder's time.
 		if st, err := os.Lstat(n.folder.path); err == nil && st.ModTime().After(t.since) {
 			n.scope.changed(n.path, written)
 		}
 	}
+}
+
+// counts returns the mark of a file that has been listed if it counts as
+// changed: in a folder that is new, or after events were lost.
+func (n *node) counts(e entry, compare bool, since time.Time) mark {
+	switch {
+	case !n.listed && n.fresh:
+		return born | written
+	case compare && e.at.After(since):
+		return written
+	}
+	return 0
 }
 
 // dropMissing drops the nodes below n whose folders are not there, unless
@@ -153,7 +156,7 @@ func (t *tree) dropMissing(n *node, there map[string]bool, mode visitMode) {
 }
 
 // descend sees to the node of a folder in n, and reports whether it has one.
-func (t *tree) descend(n *node, path string, e fs.DirEntry, fresh bool) bool {
+func (t *tree) descend(n *node, path, name string, fresh bool) bool {
 	fate := n.scope.decide(path, n.layer, n.passed, true)
 	if fate == left {
 		if c := n.scope.nodes[path]; c != nil && c.parent == n {
@@ -161,12 +164,13 @@ func (t *tree) descend(n *node, path string, e fs.DirEntry, fresh bool) bool {
 		}
 		return false
 	}
-	st, err := e.Info()
+	real := join(n.folder.path, name)
+	st, err := os.Lstat(real)
 	if err != nil || !st.IsDir() {
 		return false
 	}
 	known := n.scope.nodes[path]
-	c := t.seat(n.scope, n, path, join(n.folder.path, e.Name()), st)
+	c := t.seat(n.scope, n, path, real, st)
 	if c == nil {
 		return false
 	}
@@ -181,38 +185,29 @@ func (t *tree) descend(n *node, path string, e fs.DirEntry, fresh bool) bool {
 	return true
 }
 
-// compare tells of a file that has changed after since and, unless that is
-// zero, before until.
-func (n *node) compare(e fs.DirEntry, since, until time.Time) bool {
-	st, err := e.Info()
-	if err != nil {
-		return false
-	}
-	at := changeTime(st)
-	if !at.After(since) || !until.IsZero() && at.After(until) {
-		return false
-	}
-	path := join(n.path, e.Name())
-	if n.scope.decide(path, n.layer, n.passed, false) != followed {
-		return false
-	}
-	n.scope.changed(path, written)
-	return true
+// lateLook is for what was written between a scope's being asked for and the
+// folder's being watched. That takes a second pass: asking for the time of each
+// file is half of the work, and would keep everything waiting.
+type lateLook struct {
+	node  *node
+	until time.Time
 }
 
-// lookLate looks for changes in a folder that came before its watch.
 func (t *tree) lookLate(l lateLook) {
 	n := l.node
-	if n.scope.nodes[n.path] != n || !n.scope.since.Before(l.until) {
+	if n.scope.nodes[n.path] != n {
 		return
 	}
-	entries, err := list(n.folder.path)
+	entries, err := t.lister.list(n.folder.path, wanted{after: n.scope.since})
 	if err != nil {
-		return
+		return // its end is told by an event
 	}
 	for _, e := range entries {
-		if e.Type().IsRegular() {
-			n.compare(e, n.scope.since, l.until)
+		if e.at.IsZero() || !e.at.After(n.scope.since) || e.at.After(l.until) {
+			continue
+		}
+		if path := join(n.path, e.name); n.scope.decide(path, n.layer, n.passed, false) == followed {
+			n.scope.changed(path, written)
 		}
 	}
 }
