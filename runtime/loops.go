@@ -3,8 +3,11 @@ package runtime
 import "time"
 
 // A service that writes into what it is watched for would be reloaded for
-// ever. It is told from somebody who saves often by what happens while a reload
-// is put off: a loop stands still then.
+// ever. It is told from somebody who saves often, or as soon as the last save is
+// served, by two experiments with a suspect: its reload is put off, and then
+// what was started is put in late. Who changes the path while nothing was
+// started, or only once the new instance is there for all to see, is somebody
+// else; who changes it while that stands by unseen is the service.
 const (
 	// loopWindow is how long after a start a change may be that start's doing.
 	loopWindow = 2 * time.Second
@@ -13,8 +16,10 @@ const (
 	// loopHold is how long a suspect's reload is put off: by more than a start
 	// and its window, so that whoever saves that often does it meanwhile.
 	loopHold = 3 * time.Second
-	// loopProof is how many times a suspect stands still, and changes after
-	// the start that follows.
+	// loopUnseen is how long what was started for a suspect then stands by.
+	loopUnseen = time.Second
+	// loopProof is how many times a suspect stands still, and changes after a
+	// start that nobody saw.
 	loopProof = 2
 	// maxTrails bounds the paths that are followed of a service.
 	maxTrails = 1024
@@ -25,18 +30,26 @@ type loops map[string]*trail
 
 // trail is what is known of one path.
 type trail struct {
+	start   int       // the number of the start that it changed after last
 	follows int       // starts in a row that it changed after
-	proofs  int       // times that it stood still while it was held
+	proofs  int       // of those, that nobody saw, after it had stood still
 	held    time.Time // when a reload was put off for it; zero for no
 	trusted bool      // somebody else changes it
 	own     bool      // the service does
 }
 
-// see takes a change of paths at now, in a service whose last instance was
-// started at the time given. It returns how long the reload is put off, and
-// whether there is one: not when only the service's own paths changed. found
-// are paths that turned out to be so just now.
-func (l loops) see(paths []string, now, started time.Time) (hold time.Duration, reload bool, found []string) {
+// lastStart is what a service did last that may have changed its files.
+type lastStart struct {
+	n      int       // counts them
+	at     time.Time // when a build, or an instance, was begun
+	unseen bool      // no instance of it has taken its place yet
+}
+
+// see takes a change of paths at now, in a service that was started so. It
+// returns how long the reload is put off, and whether there is one: not when
+// only the service's own paths changed. found are paths that turned out to be
+// so just now.
+func (l loops) see(paths []string, now time.Time, last lastStart) (hold time.Duration, reload bool, found []string) {
 	if len(l)+len(paths) > maxTrails {
 		clear(l)
 	}
@@ -47,7 +60,7 @@ func (l loops) see(paths []string, now, started time.Time) (hold time.Duration, 
 			t = &trail{}
 			l[p] = t
 		}
-		switch t.judge(now, started) {
+		switch t.judge(now, last) {
 		case isOwn:
 			found = append(found, p)
 		case suspect:
@@ -75,27 +88,30 @@ const (
 	wasOwn
 )
 
-func (t *trail) judge(now, started time.Time) judgement {
-	since := now.Sub(started)
-	switch {
+func (t *trail) judge(now time.Time, last lastStart) judgement {
+	since := now.Sub(last.at)
+	switch held := !t.held.IsZero(); {
 	case t.own:
 		return wasOwn
 	case t.trusted:
 		return innocent
-	case !t.held.IsZero() && started.Before(t.held):
-		t.trusted = true // it changed though nothing was started
+	case held && (last.at.Before(t.held) || !last.unseen):
+		t.trusted = true
 		return innocent
-	case since < 0 || since > loopWindow:
+	case !held && (since < 0 || since > loopWindow):
 		*t = trail{}
 		return innocent
-	}
-	t.follows++
-	if !t.held.IsZero() {
+	case held:
 		if t.proofs++; t.proofs >= loopProof {
 			t.own = true
 			return isOwn
 		}
 	}
+	if last.n > t.start+1 {
+		t.follows = 0 // it did not change after each of them
+	}
+	t.start = last.n
+	t.follows++
 	if t.follows > loopSuspect {
 		return suspect
 	}

@@ -41,7 +41,7 @@ func (s *Supervisor) Changed(ctx context.Context, service string, paths []string
 			l = loops{}
 			s.loops[service] = l
 		}
-		hold, reload, own := l.see(paths, time.Now(), s.begunLast(service))
+		hold, reload, own := l.see(paths, time.Now(), s.lastStart(service))
 		if len(own) > 0 {
 			s.explain(sv, own)
 		}
@@ -52,12 +52,13 @@ func (s *Supervisor) Changed(ctx context.Context, service string, paths []string
 	})
 }
 
-// begunLast is when the last thing that may write files was begun of a
-// service: a build, or an instance.
-func (s *Supervisor) begunLast(service string) (last time.Time) {
+// lastStart is the last thing that may have written files, of a service: a
+// build, or the start of an instance.
+func (s *Supervisor) lastStart(service string) (last lastStart) {
 	if r := s.rollouts[service]; r != nil {
+		last.n, last.unseen = r.build.n, r.underWay() && !r.seen.Load()
 		if ns := r.began.Load(); ns != 0 {
-			last = time.Unix(0, ns)
+			last.at = time.Unix(0, ns)
 		}
 	}
 	see := func(i *instance) {
@@ -70,8 +71,8 @@ func (s *Supervisor) begunLast(service string) (last time.Time) {
 		if i.row.State == registry.Building {
 			begun = i.row.Since
 		}
-		if begun.After(last) {
-			last = begun
+		if begun.After(last.at) {
+			last.at = begun
 		}
 	}
 	for _, i := range s.running {

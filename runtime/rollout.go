@@ -37,6 +37,7 @@ type rollout struct {
 	spec    Spec          // that is built
 	hold    time.Duration // before it begins
 	began   atomic.Int64  // when the build did, as Unix nanoseconds; 0 before
+	seen    atomic.Bool   // an instance of it has taken its place
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -94,19 +95,23 @@ func (s *Supervisor) supersede(service string) *rollout {
 // becoming is what a rollout that is under way makes of an instance. A nil one
 // makes nothing.
 func (r *rollout) becoming(id string) (wanted, bool) {
-	if r == nil {
+	if r == nil || !r.underWay() {
 		return wanted{}, false
-	}
-	select {
-	case <-r.done:
-		return wanted{}, false
-	default:
 	}
 	n := slices.IndexFunc(r.wants, func(w wanted) bool { return w.ID == id })
 	if n < 0 {
 		return wanted{}, false
 	}
 	return r.wants[n], true
+}
+
+func (r *rollout) underWay() bool {
+	select {
+	case <-r.done:
+		return false
+	default:
+		return true
+	}
 }
 
 func (r *rollout) run(ctx context.Context) {
@@ -186,10 +191,15 @@ func (r *rollout) replace(ctx context.Context, w wanted, b build) error {
 	case err != nil || old == nil:
 		return err
 	case standby == nil:
-		return r.awaitReady(ctx, w.ID, began)
+		err = r.awaitReady(ctx, w.ID, began)
+		r.seen.Store(true)
+		return err
 	}
 	if err = r.awaitTrial(ctx, standby); err == nil {
-		_, err = r.sup.do(ctx, func() ([]Step, error) { return nil, r.sup.promote(old, standby) })
+		_, err = r.sup.do(ctx, func() ([]Step, error) {
+			r.seen.Store(true)
+			return nil, r.sup.promote(old, standby)
+		})
 	}
 	if err != nil {
 		standby.stop(true, true)
@@ -205,6 +215,9 @@ func (r *rollout) awaitTrial(ctx context.Context, i *instance) error {
 	defer late.Stop()
 	select {
 	case err := <-i.trial:
+		if err == nil && r.hold > 0 && !sleep(ctx, loopUnseen) {
+			return ctx.Err()
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
