@@ -288,9 +288,6 @@ func (x *reloading) saves(ctx context.Context, service string, n int) error {
 		if err := x.AwaitStale(ctx, service, at); err != nil {
 			return err
 		}
-		if err := proof.Pause(ctx, time.Now()); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -158,11 +158,6 @@ func (r *reloading) underLoad(t *testing.T) {
 					if err := r.saveBroken(ctx, service, v); err != nil {
 						return fmt.Errorf("broken save %d of %s: %w", v, service, err)
 					}
-					if v < saves {
-						if err := proof.Pause(ctx, time.Now()); err != nil {
-							return err
-						}
-					}
 				}
 				return r.save(ctx, service, saves+1)
 			})
@@ -228,9 +223,6 @@ func (r *reloading) twoSaves(t *testing.T) {
 			v := r.saved[service] + 1
 			r.saved[service] += 4
 			g.Go(func() error {
-				if err := proof.Pause(ctx, time.Now()); err != nil {
-					return err
-				}
 				if _, err := r.Save(service, v, false); err != nil {
 					return err
 				}
@@ -277,9 +269,6 @@ func (r *reloading) twentySaves(t *testing.T) {
 			v := r.saved[service]
 			r.saved[service] += saves
 			g.Go(func() error {
-				if err := proof.Pause(ctx, time.Now()); err != nil {
-					return err
-				}
 				for n := 1; n < saves; n++ {
 					if _, err := r.Save(service, v+n, n%5 == 0); err != nil {
 						return err
@@ -293,9 +282,6 @@ func (r *reloading) twentySaves(t *testing.T) {
 }
 
 func (r *reloading) killedStandby(t *testing.T) {
-	if err := proof.Pause(t.Context(), time.Now()); err != nil {
-		t.Fatal(err)
-	}
 	r.kill(t, func(s registry.Snapshot) (registry.Instance, bool) { return standby(s, "python") })
 }
 

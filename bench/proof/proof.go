@@ -304,13 +304,13 @@ func (s *Stack) print() string {
 	return b.String()
 }
 
-// afterStart is how soon after a build or a start a change is taken for its own
-// doing (runtime/loops.go), and somewhat more.
+// afterStart is how soon after a build or a start a change may be its own doing
+// (runtime/loops.go), and somewhat more.
 const afterStart = 2100 * time.Millisecond
 
 // Pause waits until the last build or start is so long ago that what changes is
-// somebody's work: a program that saves as soon as it sees what came of the
-// last save looks like a service that changes its own files.
+// somebody's work: a program that saves again and again, as soon as it sees what
+// came of the last save, has one of its saves put off for some seconds.
 func Pause(ctx context.Context, last time.Time) error {
 	wait := time.NewTimer(time.Until(last.Add(afterStart)))
 	defer wait.Stop()
