@@ -113,7 +113,7 @@ func (t *tree) tieFolder(a *anchor, real string, st os.FileInfo, silent bool) {
 			}
 		}
 	}
-	n := t.seat(a.scope, nil, a.as, real, st)
+	n := t.seat(a.scope, nil, a.as, real, identify(st))
 	if was != nil && was != n && a.node == was {
 		t.drop(was)
 	}
@@ -163,7 +163,7 @@ func (t *tree) pinOne(a *anchor, path string) bool {
 		t.loseMissing(dir)
 		return false
 	}
-	f := t.enter(real, st, a.scope.Poll)
+	f := t.enter(real, identify(st), a.scope.Poll)
 	if f == nil {
 		return false
 	}

@@ -89,7 +89,7 @@ func (t *tree) created(n *node, name, path string, st fs.FileInfo) {
 	link := st != nil && st.Mode()&fs.ModeSymlink != 0
 	switch f := s.decide(path, n.layer, n.passed, isDir || link); {
 	case isDir && f != left:
-		c := t.seat(s, n, path, join(n.folder.path, name), st)
+		c := t.seat(s, n, path, join(n.folder.path, name), identify(st))
 		if c != nil && c != old {
 			c.passed = f == passed
 			c.freshen()

@@ -9,6 +9,7 @@ import (
 type entry struct {
 	name string
 	kind fs.FileMode // the type alone
+	id   fileID      // of a folder
 	at   time.Time   // of a file: when it was changed, if that was asked for
 }
 

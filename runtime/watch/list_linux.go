@@ -56,12 +56,13 @@ func listed(fd int, name []byte, kind byte, want wanted) (e entry, ok bool) {
 		return e, false
 	}
 	e.name = string(name)
-	if kind == unix.DT_UNKNOWN || kind == unix.DT_REG && !want.after.IsZero() {
+	if kind == unix.DT_UNKNOWN || kind == unix.DT_DIR || kind == unix.DT_REG && !want.after.IsZero() {
 		var st unix.Stat_t
 		if _, err := uninterrupted(func() (int, error) { return 0, unix.Fstatat(fd, e.name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 			return e, false // it has gone
 		}
 		kind, e.at = byte(st.Mode&unix.S_IFMT>>12), time.Unix(st.Ctim.Unix()) // DT_* are those bits
+		e.id = fileID{st.Dev, st.Ino}
 	}
 	switch kind {
 	case unix.DT_DIR:

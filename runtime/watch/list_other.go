@@ -17,6 +17,13 @@ func (*lister) list(path string, want wanted) (entries []entry, err error) {
 	for _, f := range all {
 		e := entry{name: f.Name(), kind: f.Type()}
 		special := e.name == gitignoreName || e.name == ".git"
+		if e.kind.IsDir() {
+			st, err := f.Info()
+			if err != nil {
+				continue // it has gone
+			}
+			e.id = identify(st)
+		}
 		if e.kind.IsRegular() && !special {
 			if !want.files() {
 				continue

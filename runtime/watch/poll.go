@@ -155,7 +155,7 @@ func (t *tree) stamps(f *folder) (map[string]stamp, bool) {
 		st, err := os.Lstat(f.path)
 		return all, err == nil && identify(st) == f.id
 	}
-	entries, err := t.lister.list(f.path, wanted{all: true})
+	entries, err := t.listers[0].list(f.path, wanted{all: true})
 	if err != nil {
 		return f.seen, !os.IsNotExist(err)
 	}

@@ -83,7 +83,7 @@ func (t *tree) nextWork() bool {
 	case len(t.loose) > 0:
 		t.tie(pop(&t.loose))
 	case len(t.visits) > 0:
-		t.visitOne(pop(&t.visits))
+		t.visitSome()
 	case len(t.links) > 0:
 		t.tie(pop(&t.links))
 	default:

@@ -17,12 +17,12 @@ type tree struct {
 	byID   map[fileID]*folder
 	scopes map[string]*scope // by name
 
-	visits []*folder  // that are to be listed
-	loose  []*anchor  // that are to be tied to what stands at their path
-	links  []*anchor  // the same, of links; once there is nothing to visit
-	late   []lateLook // for when there is nothing else
-	lateAt time.Time  // when the next of them are
-	lister lister
+	visits  []*folder  // that are to be listed
+	loose   []*anchor  // that are to be tied to what stands at their path
+	links   []*anchor  // the same, of links; once there is nothing to visit
+	late    []lateLook // for when there is nothing else
+	lateAt  time.Time  // when the next of them are
+	listers [listersMost]lister
 
 	since   time.Time // what visits that compare take for changed
 	calm    time.Time // when all events had been taken in last
@@ -70,8 +70,7 @@ func newTree(o Options, s source) *tree {
 
 // enter returns the folder that stands at a real path, watched or polled from
 // now on; nil when there is none.
-func (t *tree) enter(path string, st fs.FileInfo, poll bool) *folder {
-	id := identify(st)
+func (t *tree) enter(path string, id fileID, poll bool) *folder {
 	f := t.byPath[path]
 	if f != nil && f.id != id {
 		t.lose(f) // that was another one
@@ -160,8 +159,8 @@ func (t *tree) lose(f *folder) {
 
 // seat has a scope watch a folder, which the scope knows as path; nil when it
 // is not there or is watched under another name.
-func (t *tree) seat(s *scope, parent *node, path, real string, st fs.FileInfo) *node {
-	f := t.enter(real, st, s.Poll)
+func (t *tree) seat(s *scope, parent *node, path, real string, id fileID) *node {
+	f := t.enter(real, id, s.Poll)
 	if f == nil {
 		return nil
 	}
@@ -173,7 +172,7 @@ func (t *tree) seat(s *scope, parent *node, path, real string, st fs.FileInfo) *
 			return n
 		}
 		t.drop(n) // and maybe, with what is below it, f
-		if f = t.enter(real, st, s.Poll); f == nil {
+		if f = t.enter(real, id, s.Poll); f == nil {
 			return nil
 		}
 	}

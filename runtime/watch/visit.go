@@ -4,7 +4,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,24 +28,67 @@ func (t *tree) visit(f *folder, mode visitMode) {
 	}
 }
 
-// visitOne lists a folder that was queued.
-func (t *tree) visitOne(f *folder) {
-	mode := f.mode
-	f.queued, f.mode = false, 0
-	if len(f.nodes) == 0 {
-		return
+const (
+	// listersMost is how many folders are listed at a time, and visitsMost how
+	// many before what is in them is taken in.
+	listersMost = 4
+	visitsMost  = 32
+)
+
+// visitSome lists folders that are queued: the listing, which is most of the
+// work, side by side.
+func (t *tree) visitSome() {
+	type visited struct {
+		folder  *folder
+		mode    visitMode
+		want    wanted
+		at      time.Time // it has been watched since then at the latest
+		entries []entry
+		err     error
 	}
-	watched := time.Now() // at the latest
-	var want wanted
-	if mode&visitCompare != 0 {
-		want.after = t.since
+	var some [visitsMost]visited
+	n := 0
+	for n < visitsMost && len(t.visits) > 0 {
+		f := pop(&t.visits)
+		v := visited{folder: f, mode: f.mode, at: time.Now()}
+		f.queued, f.mode = false, 0
+		if v.mode&visitCompare != 0 {
+			v.want.after = t.since
+		}
+		for _, n := range f.nodes {
+			v.want.all = v.want.all || n.fresh && !n.listed
+		}
+		if len(f.nodes) > 0 {
+			some[n] = v
+			n++
+		}
 	}
-	for _, n := range f.nodes {
-		want.all = want.all || n.fresh && !n.listed
+	var next atomic.Int32
+	work := func(l *lister) {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			v := &some[i]
+			v.entries, v.err = l.list(v.folder.path, v.want)
+		}
 	}
-	entries, err := t.lister.list(f.path, want)
-	if err != nil {
-		t.unread(f, err)
+	var others sync.WaitGroup
+	for i := 1; i < min(listersMost, runtime.GOMAXPROCS(0), (n+3)/4); i++ {
+		others.Go(func() { work(&t.listers[i]) })
+	}
+	work(&t.listers[0])
+	others.Wait()
+	for _, v := range some[:n] {
+		if v.err != nil {
+			t.unread(v.folder, v.err)
+		} else {
+			t.visited(v.folder, v.entries, v.mode, v.at)
+		}
+	}
+}
+
+// visited takes in what a folder holds.
+func (t *tree) visited(f *folder, entries []entry, mode visitMode, watched time.Time) {
+	if f.queued { // again meanwhile, maybe for a node that needs more
+		f.mode |= mode
 		return
 	}
 	if t.polling.folders[f] {
@@ -99,7 +145,7 @@ func (t *tree) reconcile(n *node, entries []entry, mode visitMode) {
 		path := join(n.path, e.name)
 		switch {
 		case e.kind.IsDir():
-			if t.descend(n, path, e.name, fresh || n.listed && mode != 0) && there != nil {
+			if t.descend(n, path, e, fresh || n.listed && mode != 0) && there != nil {
 				there[path] = true
 			}
 		case e.kind&fs.ModeSymlink != 0:
@@ -156,7 +202,7 @@ func (t *tree) dropMissing(n *node, there map[string]bool, mode visitMode) {
 }
 
 // descend sees to the node of a folder in n, and reports whether it has one.
-func (t *tree) descend(n *node, path, name string, fresh bool) bool {
+func (t *tree) descend(n *node, path string, e entry, fresh bool) bool {
 	fate := n.scope.decide(path, n.layer, n.passed, true)
 	if fate == left {
 		if c := n.scope.nodes[path]; c != nil && c.parent == n {
@@ -164,13 +210,8 @@ func (t *tree) descend(n *node, path, name string, fresh bool) bool {
 		}
 		return false
 	}
-	real := join(n.folder.path, name)
-	st, err := os.Lstat(real)
-	if err != nil || !st.IsDir() {
-		return false
-	}
 	known := n.scope.nodes[path]
-	c := t.seat(n.scope, n, path, real, st)
+	c := t.seat(n.scope, n, path, join(n.folder.path, e.name), e.id)
 	if c == nil {
 		return false
 	}
@@ -198,7 +239,7 @@ func (t *tree) lookLate(l lateLook) {
 	if n.scope.nodes[n.path] != n {
 		return
 	}
-	entries, err := t.lister.list(n.folder.path, wanted{after: n.scope.since})
+	entries, err := t.listers[0].list(n.folder.path, wanted{after: n.scope.since})
 	if err != nil {
 		return // its end is told by an event
 	}
