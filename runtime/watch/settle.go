@@ -37,7 +37,12 @@ const (
 	born    mark = 1 << iota // first of all, it was created
 	written                  //
 	gone                     // last of all, it was removed
+
+	passing = born | written | gone // it was never there
 )
+
+// fewPaths is how many paths are looked at one by one while a batch grows.
+const fewPaths = 8
 
 // batch is a Batch that is still growing.
 type batch struct {
@@ -71,7 +76,15 @@ func (s *scope) changed(path string, m mark) {
 }
 
 func (b *batch) quiet() time.Duration {
-	switch n := len(b.paths); {
+	n := len(b.paths)
+	if n <= fewPaths {
+		for _, m := range b.paths {
+			if m == passing {
+				n-- // a save by way of another file is a single one
+			}
+		}
+	}
+	switch {
 	case n > 1 || b.soon:
 		return min(quietMore+time.Duration(n)*quietEach, quietMost)
 	default:
@@ -105,7 +118,7 @@ func (t *tree) tellBatch(s *scope, b *batch) {
 	// What came, was written and went within the batch was never there: that is
 	// how many programs save, whatever name they choose. One that was created
 	// but not written may have replaced another one.
-	maps.DeleteFunc(b.paths, func(_ string, m mark) bool { return m == born|written|gone })
+	maps.DeleteFunc(b.paths, func(_ string, m mark) bool { return m == passing })
 	if len(b.paths) == 0 {
 		return
 	}
