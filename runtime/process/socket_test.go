@@ -203,24 +203,25 @@ func TestOthersDoNotGetTheSocket(t *testing.T) {
 	}
 }
 
+// Not SIGHUP: under nohup, shells ignore it whatever they are told.
 func TestSignal(t *testing.T) {
-	r, out, s := open(t), newBuffer(), spec(t, `trap "echo again" HUP; trap "exit 0" TERM; echo up; while :; do sleep 0.01; done`)
+	r, out, s := open(t), newBuffer(), spec(t, `trap "echo again" USR1; trap "exit 0" TERM; echo up; while :; do sleep 0.01; done`)
 	pid := make(chan int, 1)
 	s.OnStart = func(p int) { pid <- p }
 	stop := running(t, r, s, out)
 	out.until(t, "up\n")
 	p := <-pid
-	if err := r.Signal(p, "SIGHUP"); err != nil {
+	if err := r.Signal(p, "SIGUSR1"); err != nil {
 		t.Error(err)
 	}
 	out.until(t, "again\n")
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if err := r.Signal(p, "SIGHUP"); err == nil {
+	if err := r.Signal(p, "SIGUSR1"); err == nil {
 		t.Error("a signal reached what has ended")
 	}
-	if err := r.Signal(os.Getppid(), "SIGHUP"); err == nil {
+	if err := r.Signal(os.Getppid(), "SIGUSR1"); err == nil {
 		t.Error("a signal reached a process that is not ours")
 	}
 }
