@@ -41,6 +41,7 @@ func (s *Supervisor) Changed(ctx context.Context, service string, paths []string
 			l = loops{}
 			s.loops[service] = l
 		}
+		dropBytecode(paths)
 		hold, reload, own := l.see(paths, time.Now(), s.lastStart(service))
 		if len(own) > 0 {
 			s.explain(sv, own)
