@@ -135,8 +135,7 @@ func TestTerminalFlood(t *testing.T) {
 	}
 	x.keys("msctl up", "Enter")
 	x.until(`flood-1.*x{100}`)
-	x.keys("C-c")
-	x.until(`msctl: not all of the output is shown; msctl logs has it`)
+	x.keys("C-c") // what is left is shown if the terminal is fast enough, else not all of it
 	x.untilNothingIsLeft()
 }
 
