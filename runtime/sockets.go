@@ -16,7 +16,7 @@ import (
 // socketSettle is how long an instance that got a socket has to live before it
 // is taken for one that accepts, where that cannot be seen: a probe of the
 // socket may be answered by the one before.
-const socketSettle = time.Second
+const socketSettle = 5 * time.Second
 
 // sockets are the listening sockets of services that get theirs from msctl, by
 // replica: all of a replica's instances share one, and so an address.
