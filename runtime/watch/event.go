@@ -49,11 +49,10 @@ func (t *tree) entry(f *folder, name string, op fsnotify.Op, wasFolder, polled b
 func (t *tree) inNode(n *node, name string, op fsnotify.Op, st fs.FileInfo, wasFolder bool) {
 	path := join(n.path, name)
 	if name == gitignoreName {
-		t.visit(n.folder, visitNew)
-		t.reignore(n)
+		t.visit(n.folder, 0)
 	}
 	s := n.scope
-	fate := func(dir bool) fate { return s.decide(path, n.layer, n.passed, dir) }
+	told := func(dir bool) bool { return s.decide(path, n.layer, n.fate, dir).told() }
 	switch {
 	case op&(fsnotify.Remove|fsnotify.Rename) != 0 && op&fsnotify.Create == 0:
 		if a := s.links[path]; a != nil {
@@ -61,15 +60,19 @@ func (t *tree) inNode(n *node, name string, op fsnotify.Op, st fs.FileInfo, wasF
 		}
 		// What it was is not known, unless it was a folder that was watched. A
 		// folder that was removed was emptied before, and that has been told.
-		if wasFolder && op&fsnotify.Rename == 0 || fate(false) != followed || fate(true) != followed {
+		if wasFolder && op&fsnotify.Rename == 0 || !told(false) || !told(true) {
 			return
 		}
-		s.changed(path, gone)
+		if n.fresh && n.since == s.tellings {
+			s.changed(path, born|written|gone) // nothing in the folder has been told yet
+		} else {
+			s.changed(path, gone)
+		}
 	case op&fsnotify.Create != 0:
 		t.created(n, name, path, st)
 	case s.nodes[path] != nil:
 		// A folder's own time or mode.
-	case fate(false) == followed:
+	case told(false):
 		s.changed(path, written)
 	}
 }
@@ -87,14 +90,19 @@ func (t *tree) created(n *node, name, path string, st fs.FileInfo) {
 		old = nil
 	}
 	link := st != nil && st.Mode()&fs.ModeSymlink != 0
-	switch f := s.decide(path, n.layer, n.passed, isDir || link); {
+	switch f := s.decide(path, n.layer, n.fate, isDir || link); {
 	case isDir && f != left:
-		c := t.seat(s, n, path, join(n.folder.path, name), identify(st))
-		if c != nil && c != old {
-			c.passed = f == passed
+		real := join(n.folder.path, name)
+		switch c := t.seat(s, n, path, real, identify(st)); {
+		case c != nil && c != old:
+			c.fate = f
 			c.freshen()
+		case c == nil:
+			if _, err := os.Lstat(real); err != nil {
+				s.changed(path, born|written) // and gone, as the next event will say
+			}
 		}
-	case isDir || f != followed:
+	case isDir || !f.told():
 	case link:
 		s.changed(path, born)
 		t.link(n, path)
@@ -120,7 +128,7 @@ func (t *tree) atPin(f *folder, p pin, op fsnotify.Op) {
 	}
 	if a.owner != nil {
 		for _, n := range f.nodes {
-			if n.scope == a.scope && a.scope.decide(join(n.path, p.name), n.layer, n.passed, false) == followed {
+			if n.scope == a.scope && a.scope.decide(join(n.path, p.name), n.layer, n.fate, false).told() {
 				return // it is told by its own name
 			}
 		}

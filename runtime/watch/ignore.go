@@ -44,29 +44,35 @@ func (l *layer) match(path string, dir bool) verdict {
 }
 
 // fate is what becomes of a path.
-type fate int
+type fate byte
 
 const (
-	left     fate = iota // it is not watched
-	followed             //
+	followed fate = iota // it is watched
+	taken                // the same, and so is what a .dockerignore does not want below it: it was taken back
 	passed               // a folder that is not watched but for what patterns below it take back
+	left                 // it is not watched
 )
 
-// decide returns the fate of a path in a folder that is followed, or passed.
-// A link to a folder is a folder: what a user wants is not to have it watched.
-func (r *rules) decide(path string, in *layer, inPassed, dir bool) fate {
+func (f fate) told() bool { return f == followed || f == taken }
+
+// decide returns the fate of a path in a folder whose own fate is in, and where
+// the ignore files of outer hold. A link to a folder is a folder: what a user
+// wants is not to have it watched.
+func (r *rules) decide(path string, outer *layer, in fate, dir bool) fate {
 	rel := r.relative(path)
 	switch own := r.own.match(rel, dir); {
 	case own == kept:
-		return followed
-	case own == ignored || inPassed, builtin.match(filepath.Base(path), dir) == ignored, in.match(path, dir) == ignored:
+		return taken
+	case own == ignored || in == passed, builtin.match(filepath.Base(path), dir) == ignored, outer.match(path, dir) == ignored:
 		if dir && r.own.below(rel) {
 			return passed
 		}
 		return left
+	case in == taken:
+		return taken
 	case len(r.docker) == 0 || strings.HasPrefix(rel, "../") || !r.docker.ignored(rel):
 		return followed
-	case dir && r.docker.below(rel):
+	case dir && (r.docker.below(rel) || r.own.below(rel)):
 		return followed // what is in it is decided one by one
 	}
 	return left

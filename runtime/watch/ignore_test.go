@@ -41,22 +41,23 @@ func TestIgnoreTakesBack(t *testing.T) {
 	write(t, dir+"/.gitignore", "vendor/\ngen\n")
 	write(t, dir+"/.dockerignore", "*\n!vendor\n")
 	scope := scopeOf(dir)
-	scope.Ignore = []string{"!/vendor/ours", "!node_modules/lib", "!keep.log", "!*/", "gen", "!/dist"}
-	scope.Ignore = slices.Delete(scope.Ignore, 3, 4)
+	scope.Ignore = []string{"!/vendor/ours", "!node_modules/lib", "!keep.log", "gen", "!/dist"}
 	c := &counted{}
 	l := beginWith(t, c.open, scope)
-	want := []string{"dist", "node_modules", "node_modules/lib", "node_modules/lib/src", "vendor", "vendor/ours", "vendor/ours/x"}
-	if got := c.below(dir); !slices.Equal(got, []string{"dist", "node_modules", "node_modules/lib", "vendor", "vendor/ours", "vendor/ours/x"}) && !slices.Equal(got, want) {
-		t.Errorf("watched: %v", got)
+	if got, want := c.below(dir), []string{"dist", "node_modules", "node_modules/lib", "node_modules/lib/src", "vendor", "vendor/ours", "vendor/ours/x"}; !slices.Equal(got, want) {
+		t.Errorf("watched: %v, want %v", got, want)
 	}
 	files(t, dir, "vendor/theirs/g", "node_modules/other/i", "node_modules/lib/node_modules/j/k", "a.log", "gen/l", "vendor/loose", "node_modules/loose")
 	write(t, dir+"/keep.log", "x")
 	l.expect(dir + "/keep.log")
-	write(t, dir+"/vendor/ours/x/f", "x")
-	l.expect(dir + "/vendor/ours/x/f")
+	for _, f := range []string{dir + "/vendor/ours/x/f", dir + "/dist/m", dir + "/node_modules/lib/src/h"} {
+		write(t, f, "x")
+		l.expect(f)
+	}
 }
 
 func TestIgnoreFilesTakeEffectAtOnce(t *testing.T) {
+	t.Parallel()
 	base := folderOf(t)
 	dir := base + "/svc"
 	files(t, base, ".git/HEAD", "svc/src/a/f", "svc/gen/b/g", "svc/gen/b/deep/er/h", "svc/top/i")
@@ -90,6 +91,27 @@ func TestIgnoreFilesTakeEffectAtOnce(t *testing.T) {
 	l.follow(Scope{Name: "s", Dir: dir, Paths: []string{dir + "/src", dir + "/gen", dir + "/top"}, Ignore: []string{"gen/b"}})
 	write(t, dir+"/gen/b/g", "4")
 	l.nothing(dir + "/src")
+}
+
+func TestIgnoreFilesOfDeepFolders(t *testing.T) {
+	dir := folderOf(t)
+	files(t, dir, "a/b/c/out/d/f", "a/b/c/src/g", "x/out/h")
+	c := &counted{}
+	l := beginWith(t, c.open, scopeOf(dir))
+	all := c.below(dir)
+	for range 3 {
+		write(t, dir+"/.gitignore", "out/\n")
+		l.drain(dir)
+		if got, want := c.below(dir), []string{"a", "a/b", "a/b/c", "a/b/c/src", "x"}; !slices.Equal(got, want) {
+			t.Errorf("watched: %v, want %v", got, want)
+		}
+		write(t, dir+"/.gitignore", "# out/\n")
+		l.drain(dir)
+		if got := c.below(dir); !slices.Equal(got, all) {
+			t.Errorf("watched: %v, want %v", got, all)
+		}
+		l.nothing(dir)
+	}
 }
 
 func TestARepositoryInAnother(t *testing.T) {

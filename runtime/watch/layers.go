@@ -15,15 +15,27 @@ func (t *tree) readLayer(n *node, entries []entry) {
 			n.repository = true
 		}
 	}
-	switch {
-	case has && n.ownLayer():
-		n.layer.patterns = readGitignore(n.folder.path)
-	case has:
-		n.layer = &layer{dir: n.path, patterns: readGitignore(n.folder.path)}
-	case n.ownLayer():
+	before, now := "", ""
+	if n.ownLayer() {
+		before = n.layer.patterns.text
+	}
+	if has {
+		patterns := readGitignore(n.folder.path)
+		now = patterns.text
+		if !n.ownLayer() {
+			n.layer = &layer{dir: n.path}
+		}
+		n.layer.patterns = patterns
+	} else if n.ownLayer() {
 		n.layer = nil
 	}
 	n.relayer()
+	if n.listed && before != now {
+		for c := n.child; c != nil; c = c.next {
+			t.reignore(c)
+		}
+		t.reignoreLinks(n.scope)
+	}
 }
 
 func (n *node) ownLayer() bool { return n.layer != nil && n.layer.dir == n.path }
@@ -60,8 +72,12 @@ func (t *tree) reignoreAll(s *scope) {
 	for _, n := range s.nodes {
 		t.visit(n.folder, 0)
 	}
+	t.reignoreLinks(s)
+}
+
+func (t *tree) reignoreLinks(s *scope) {
 	for _, a := range s.links {
-		if s.decide(a.as, a.owner.layer, a.owner.passed, true) != followed {
+		if !s.decide(a.as, a.owner.layer, a.owner.fate, true).told() {
 			t.forget(a)
 		}
 	}

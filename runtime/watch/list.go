@@ -10,7 +10,8 @@ type entry struct {
 	name string
 	kind fs.FileMode // the type alone
 	id   fileID      // of a folder
-	at   time.Time   // of a file: when it was changed, if that was asked for
+	at   time.Time   // of a file: when it was changed in any way, if that was asked for
+	mod  time.Time   // and when it was written
 }
 
 // wanted says which files are to be listed; folders and links always are, and

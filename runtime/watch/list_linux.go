@@ -62,6 +62,7 @@ func listed(fd int, name []byte, kind byte, want wanted) (e entry, ok bool) {
 			return e, false // it has gone
 		}
 		kind, e.at = byte(st.Mode&unix.S_IFMT>>12), time.Unix(st.Ctim.Unix()) // DT_* are those bits
+		e.mod = time.Unix(st.Mtim.Unix())
 		e.id = fileID{st.Dev, st.Ino}
 	}
 	switch kind {

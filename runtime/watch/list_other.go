@@ -33,6 +33,7 @@ func (*lister) list(path string, want wanted) (entries []entry, err error) {
 				if err != nil {
 					continue // it has gone
 				}
+				e.mod = st.ModTime()
 				if e.at = changeTime(st); !want.all && !e.at.After(want.after) {
 					continue
 				}

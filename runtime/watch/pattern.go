@@ -95,6 +95,7 @@ func fold(name string) string {
 // patterns are the lines of one ignore file, of which the last that matches
 // counts. Most lines are names or endings, and are looked up.
 type patterns struct {
+	text   string
 	list   []pattern
 	names  map[string][]int // the indexes of what floats and has no wildcards, last first
 	ends   map[byte][]int   // of suffixes, by their last byte
@@ -112,7 +113,7 @@ const (
 
 // parsePatterns compiles an ignore file in git's syntax.
 func parsePatterns(text string) *patterns {
-	s := &patterns{names: map[string][]int{}, ends: map[byte][]int{}}
+	s := &patterns{text: text, names: map[string][]int{}, ends: map[byte][]int{}}
 	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		if p, ok := parseGitignore(line); ok {
 			s.list = append(s.list, p)

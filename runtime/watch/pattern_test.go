@@ -165,7 +165,7 @@ func TestGeneratedPatternsAsGit(t *testing.T) {
 	parts := []string{"a", "b", "ab", "*", "**", "?", "/", "/", "[ab]", "[!a]", "[a-", "]", "!", "\\", " ", "-", "**/", "/**", "[[:alpha:]]", "."}
 	names := []string{"a", "b/a", "b/b", "ab/a/b", "ab/b", "ba", "a.b", "a b", "aab/ab/a", "]", "a-", "bb ", "-/a"}
 	random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
-	for i := range 50 {
+	for i := range 30 {
 		sub := fmt.Sprintf("d%d", i)
 		files(t, dir, prefixed(sub, names)...)
 		var lines []string

@@ -41,23 +41,27 @@ func stampOf(st fs.FileInfo) stamp {
 	return s
 }
 
-// begin begins a round when it is due, and returns when the next one is; zero
-// when there is nothing to poll.
-func (p *polling) begin(now time.Time) time.Time {
-	if len(p.round) > 0 || len(p.folders) == 0 {
-		return time.Time{}
-	}
+// begin begins a round when it is due.
+func (p *polling) begin(now time.Time) {
 	if p.next.IsZero() {
 		p.next = now.Add(pollLeast)
 	}
-	if now.Before(p.next) {
-		return p.next
+	if len(p.round) > 0 || now.Before(p.next) {
+		return
 	}
 	for f := range p.folders {
 		p.round = append(p.round, f)
 	}
 	p.took = 0
-	return time.Time{}
+}
+
+// due returns when the next round begins; zero when there is nothing to poll,
+// and during a round.
+func (p *polling) due() time.Time {
+	if len(p.round) > 0 || len(p.folders) == 0 {
+		return time.Time{}
+	}
+	return p.next
 }
 
 // nextLook looks at one folder of the round; false means that there is none.

@@ -118,6 +118,29 @@ func TestPollingRests(t *testing.T) {
 	}
 }
 
+// TestRoundsGoOn holds that a round that finds nothing is followed by another.
+func TestRoundsGoOn(t *testing.T) {
+	dir := folderOf(t)
+	files(t, dir, "f")
+	tree := newTree(Options{}, nil)
+	scope := scopeOf(dir)
+	scope.Poll = true
+	now := time.Now()
+	tree.follow([]Scope{scope}, now)
+	for tree.nextWork() {
+	}
+	for range 3 {
+		next := tree.later(now)
+		for tree.busy() {
+			next = tree.later(now)
+		}
+		if next.IsZero() {
+			t.Fatal("no round follows")
+		}
+		now = next
+	}
+}
+
 // waitFor waits until something holds that nothing tells of.
 func waitFor(t *testing.T, holds func() bool) {
 	t.Helper()

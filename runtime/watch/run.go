@@ -113,8 +113,9 @@ func (t *tree) later(now time.Time) (next time.Time) {
 	if len(t.late) > 0 {
 		next = t.lateAt
 	}
-	next = sooner(next, t.polling.begin(now))
+	t.polling.begin(now)
 	t.slice(t.nextLook)
+	next = sooner(next, t.polling.due())
 	return sooner(next, t.tell(time.Now()))
 }
 

@@ -20,6 +20,7 @@ type scope struct {
 	walking     int                 // fresh nodes that are still to be listed
 	batch       *batch              // of changes that have not been told
 	told        time.Time           // when the last one was
+	tellings    int                 // how many there were
 	lock        string              // of git's index
 }
 

@@ -128,6 +128,7 @@ func (t *tree) tellBatch(s *scope, b *batch) {
 		paths = slices.Clone(paths[:MaxPaths])
 	}
 	s.told = time.Now()
+	s.tellings++
 	if t.o.Changed != nil {
 		t.o.Changed(Batch{Scope: s.Name, Paths: paths, More: b.more, At: b.first})
 	}

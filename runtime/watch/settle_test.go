@@ -12,6 +12,7 @@ import (
 
 // TestEditorsSave does what editors do to save a file, each as strace shows it.
 func TestEditorsSave(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		editor string
 		save   func(e editing)

@@ -56,9 +56,10 @@ type node struct {
 	anchor           *anchor
 	inherited, layer *layer // the ignore files that hold above it, and in it
 	repository       bool
-	passed           bool // ignored, but not all that is below it
+	fate             fate
 	fresh            bool // what it holds counts as changed when it is listed
 	listed           bool
+	since            int // if it is fresh: how many batches had been told then
 }
 
 func newTree(o Options, s source) *tree {
@@ -199,7 +200,7 @@ func (t *tree) seat(s *scope, parent *node, path, real string, id fileID) *node 
 // freshen has all that a new node holds count as changed.
 func (n *node) freshen() {
 	if !n.listed && !n.fresh {
-		n.fresh = true
+		n.fresh, n.since = true, n.scope.tellings
 		n.scope.walking++
 	}
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -286,4 +287,48 @@ func TestChangesBeforeTheWatch(t *testing.T) {
 	l := beginWith(t, c.open, scopeOf(dir))
 	l.expect(dir + "/a/in-place")
 	l.nothing(dir)
+}
+
+// TestRandomMoves makes, moves and removes folders at random; what is watched
+// must come to be what is there, and be told of.
+func TestRandomMoves(t *testing.T) {
+	t.Parallel()
+	dir := folderOf(t)
+	c := &counted{}
+	l := beginWith(t, c.open, scopeOf(dir))
+	random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
+	path := func() string {
+		p := dir
+		for range 1 + random.IntN(3) {
+			p = filepath.Join(p, string(rune('a'+random.IntN(4))))
+		}
+		return p
+	}
+	for round := range 4 {
+		for range 150 {
+			switch p := path(); random.IntN(4) {
+			case 0:
+				os.RemoveAll(p)
+			case 1:
+				os.Rename(p, path())
+			default:
+				os.MkdirAll(p, 0o755)
+			}
+		}
+		var there, saved []string
+		for _, rel := range everything(t, dir) {
+			if st, err := os.Lstat(filepath.Join(dir, rel)); err == nil && st.IsDir() {
+				there = append(there, rel)
+				saved = append(saved, filepath.Join(dir, rel, fmt.Sprint("f", round)))
+			}
+		}
+		slices.Sort(there)
+		waitFor(t, func() bool { return slices.Equal(c.below(dir), there) })
+		for some := range slices.Chunk(saved, 20) {
+			for _, file := range some {
+				write(t, file, "x")
+			}
+			l.until(some...)
+		}
+	}
 }

@@ -149,14 +149,14 @@ func (t *tree) reconcile(n *node, entries []entry, mode visitMode) {
 				there[path] = true
 			}
 		case e.kind&fs.ModeSymlink != 0:
-			if n.scope.decide(path, n.layer, n.passed, true) == followed {
+			if n.scope.decide(path, n.layer, n.fate, true).told() {
 				if fresh {
 					n.scope.changed(path, born|written)
 				}
 				t.link(n, path)
 			}
 		default:
-			if m := n.counts(e, compare, t.since); m != 0 && n.scope.decide(path, n.layer, n.passed, false) == followed {
+			if m := n.counts(e, compare, t.since); m != 0 && n.scope.decide(path, n.layer, n.fate, false).told() {
 				n.scope.changed(path, m)
 				found = true
 			}
@@ -203,7 +203,7 @@ func (t *tree) dropMissing(n *node, there map[string]bool, mode visitMode) {
 
 // descend sees to the node of a folder in n, and reports whether it has one.
 func (t *tree) descend(n *node, path string, e entry, fresh bool) bool {
-	fate := n.scope.decide(path, n.layer, n.passed, true)
+	fate := n.scope.decide(path, n.layer, n.fate, true)
 	if fate == left {
 		if c := n.scope.nodes[path]; c != nil && c.parent == n {
 			t.drop(c)
@@ -211,11 +211,18 @@ func (t *tree) descend(n *node, path string, e entry, fresh bool) bool {
 		return false
 	}
 	known := n.scope.nodes[path]
-	c := t.seat(n.scope, n, path, join(n.folder.path, e.name), e.id)
+	real := join(n.folder.path, e.name)
+	c := t.seat(n.scope, n, path, real, e.id)
 	if c == nil {
+		if _, err := os.Lstat(real); err != nil && fresh {
+			n.scope.changed(path, born|written) // and gone, as an event will say
+		}
 		return false
 	}
-	c.passed = fate == passed
+	if c.fate != fate {
+		c.fate = fate
+		t.visit(c.folder, 0) // which may have been listed as what it was
+	}
 	if c != known && fresh {
 		c.freshen()
 	}
@@ -244,10 +251,10 @@ func (t *tree) lookLate(l lateLook) {
 		return // its end is told by an event
 	}
 	for _, e := range entries {
-		if e.at.IsZero() || !e.at.After(n.scope.since) || e.at.After(l.until) {
+		if !e.kind.IsRegular() || !e.mod.After(n.scope.since) || e.mod.After(l.until) {
 			continue
 		}
-		if path := join(n.path, e.name); n.scope.decide(path, n.layer, n.passed, false) == followed {
+		if path := join(n.path, e.name); n.scope.decide(path, n.layer, n.fate, false).told() {
 			n.scope.changed(path, written)
 		}
 	}
