@@ -15,7 +15,7 @@ import (
 
 // patience bounds every wait for a state: far more than any takes, so that it
 // only ends what is stuck.
-const patience = 60 * time.Second
+const patience = 15 * time.Second
 
 // TestScripts runs the manual: one script or more for every command.
 func TestScripts(t *testing.T) {

@@ -126,6 +126,24 @@ func TestTerminalCtrlC(t *testing.T) {
 	x.untilNothingIsLeft()
 }
 
+// behind is more than a terminal shows in the time that it gets at the end.
+const behind = 60 << 20
+
+// logged is how much of the services' output is on the disk.
+func (x *terminal) logged() (size int64) {
+	x.t.Helper()
+	files, err := filepath.Glob(filepath.Join(x.dir, ".msctl", "logs", "*"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil { // or it was rotated away
+			size += st.Size()
+		}
+	}
+	return size
+}
+
 // A terminal may be far behind what the services write; Ctrl-C does not wait
 // for it.
 func TestTerminalFlood(t *testing.T) {
@@ -135,7 +153,11 @@ func TestTerminalFlood(t *testing.T) {
 	}
 	x.keys("msctl up", "Enter")
 	x.until(`flood-1.*x{100}`)
-	x.keys("C-c") // what is left is shown if the terminal is fast enough, else not all of it
+	if !until(func() bool { return x.logged() > behind }) {
+		t.Fatalf("%d bytes are logged, want more than %d", x.logged(), behind)
+	}
+	x.keys("C-c")
+	x.until(`msctl: not all of the output is shown; msctl logs has it`)
 	x.untilNothingIsLeft()
 }
 
