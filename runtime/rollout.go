@@ -92,6 +92,30 @@ func (s *Supervisor) supersede(service string) *rollout {
 	return r
 }
 
+// cutShort is what the rollouts make that steps are about to supersede, by
+// service.
+func (s *Supervisor) cutShort(steps []Step) map[string][]wanted {
+	cut := map[string][]wanted{}
+	for _, st := range steps {
+		if i, ok := s.running[st.Instance]; ok {
+			if r := s.rollouts[i.want.Service.Name]; r != nil && r.underWay() {
+				cut[r.service.Name] = r.wants
+			}
+		}
+	}
+	return cut
+}
+
+// unfinished are those of wants that a rollout which was cut short still owes
+// what it has made: they run on as they are, and the steps leave them alone.
+func (s *Supervisor) unfinished(wants []wanted, steps []Step) []wanted {
+	return slices.DeleteFunc(slices.Clone(wants), func(w wanted) bool {
+		i, ok := s.running[w.ID]
+		return !ok || i.stops() || i.build.n >= s.rollouts[w.Service.Name].build.n ||
+			slices.ContainsFunc(steps, func(st Step) bool { return st.Instance == w.ID })
+	})
+}
+
 // becoming is what a rollout that is under way makes of an instance. A nil one
 // makes nothing.
 func (r *rollout) becoming(id string) (wanted, bool) {
@@ -306,6 +330,9 @@ func (s *Supervisor) promote(old, standby *instance) error {
 	delete(s.beside, standby)
 	s.beside[old] = struct{}{}
 	s.built[standby.want.Service.Name] = standby.build
+	if standby.spec.Socket == nil {
+		s.sockets.close(old.want.ID)
+	}
 	if shared {
 		s.goroutines.Go(func() {
 			<-old.done

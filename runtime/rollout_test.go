@@ -338,3 +338,42 @@ func TestTheTailIsOfWholeLines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A rollout that loses one of its replicas goes on with the others.
+func TestWhoScalesDuringAReloadGetsTheNewCode(t *testing.T) {
+	f := supervise(t)
+	f.up(reloading("api", 3))
+	var was []registry.Instance
+	for _, id := range []string{"api-1", "api-2", "api-3"} {
+		was = append(was, f.state(id, registry.Ready))
+	}
+	slow := make(chan struct{})
+	f.runner.holds(slow) // the build of the reload
+	f.reload("api")
+	if _, err := f.Scale(t.Context(), map[string]int{"api": 2}); err != nil {
+		t.Fatal(err)
+	}
+	close(slow)
+	for _, i := range was[:2] {
+		f.until(i.ID, func(is registry.Instance) bool { return is.State == registry.Ready && is.Started.After(i.Started) })
+	}
+	f.quiet("api", "api-1", "api-2")
+}
+
+// One that is stopped meanwhile keeps none of them from the new code.
+func TestWhoStopsDuringAReloadStopsAll(t *testing.T) {
+	f := supervise(t)
+	f.up(reloading("api", 2))
+	f.state("api-1", registry.Ready)
+	f.state("api-2", registry.Ready)
+	slow := make(chan struct{})
+	f.runner.holds(slow)
+	f.reload("api")
+	if _, err := f.Stop(t.Context(), []string{"api"}); err != nil {
+		t.Fatal(err)
+	}
+	close(slow)
+	f.state("api-1", registry.Stopped)
+	f.state("api-2", registry.Stopped)
+	f.quiet("api", "api-1", "api-2")
+}

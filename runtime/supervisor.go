@@ -290,6 +290,7 @@ func (s *Supervisor) reconcile(t target) ([]Step, error) {
 	t.anew, t.retry = nil, false
 	s.target = t
 	swaps := map[string][]wanted{}
+	cut := s.cutShort(steps)
 	for _, st := range steps {
 		if st.Action == Swap {
 			name := st.want.Service.Name
@@ -297,6 +298,11 @@ func (s *Supervisor) reconcile(t target) ([]Step, error) {
 			continue
 		}
 		s.execute(st, given)
+	}
+	for name, wants := range cut {
+		if wants = s.unfinished(wants, steps); swaps[name] == nil && len(wants) > 0 {
+			swaps[name] = wants
+		}
 	}
 	for _, wants := range swaps {
 		s.roll(wants, 0)
@@ -344,6 +350,9 @@ func (s *Supervisor) instance(w wanted, b build, port int) *instance {
 
 // launch begins an instance; it waits for old, which has its name, to end.
 func (s *Supervisor) launch(i *instance, old *instance) {
+	if i.spec.Socket == nil {
+		s.sockets.close(i.want.ID) // whoever connects to it would wait in vain
+	}
 	var ctx context.Context
 	ctx, i.cancel = context.WithCancel(context.Background())
 	var prev <-chan struct{}

@@ -31,7 +31,15 @@ type fakeRunner struct {
 	running  map[string]int
 	most     map[string]int
 	signals  []string
-	broken   bool // nothing builds
+	broken   bool            // nothing builds
+	held     <-chan struct{} // until when builds take; nil for no time
+}
+
+// holds makes builds wait for the channel.
+func (f *fakeRunner) holds(until <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held = until
 }
 
 // breaks makes all builds fail, or succeed again.
@@ -51,7 +59,17 @@ func (f *fakeRunner) set(line string, p program) {
 // program is an instance's whole run. It has started when it calls up.
 type program func(ctx context.Context, s Spec, out io.Writer) error
 
-func (f *fakeRunner) Build(_ context.Context, s Spec, _ io.Writer) error {
+func (f *fakeRunner) Build(ctx context.Context, s Spec, _ io.Writer) error {
+	f.mu.Lock()
+	held := f.held
+	f.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.builds++
