@@ -37,6 +37,7 @@ var measurements = []measurement{
 	{"logs", output},
 	{"idle", idle},
 	{"reload", reload},
+	{"watch", watching},
 }
 
 func main() {
@@ -49,7 +50,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measure(ctx, strings.Split(*only, ","), max(1, *rounds)); err != nil {
+	run := func() error { return measure(ctx, strings.Split(*only, ","), max(1, *rounds)) }
+	if dir := os.Getenv(watchTree); dir != "" { // it is the process that watching measures
+		run = func() error { return watchChild(ctx, dir) }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -32,17 +32,6 @@ const (
 // names: one of its own, whose memory and processor time are the watcher's.
 const watchTree = "MSCTL_BENCH_WATCH"
 
-func init() {
-	measurements = append(measurements, measurement{"watch", watching})
-	if dir := os.Getenv(watchTree); dir != "" {
-		if err := watchChild(context.Background(), dir); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: watch:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-}
-
 // watched is what one process has measured; times are in milliseconds.
 type watched struct {
 	Floor, Ready float64 // to walk the tree, and until it is watched

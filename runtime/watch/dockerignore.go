@@ -56,39 +56,28 @@ func (d dockerPatterns) below(dir string) bool {
 // Go's path.Match, and "**" matches any number of folders.
 func compileDocker(text string) (out []token, ok bool) {
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '?':
-			out = append(out, token{kind: tokenOne})
-		case '\\':
-			if i++; i == len(text) {
-				return nil, false
-			}
-			out = append(out, token{char: lower(text[i])})
-		case '[':
-			set, end := parseSet(text, i)
+		if text[i] != '*' {
+			t, end := parseToken(text, i)
 			if end < 0 {
 				return nil, false
 			}
-			out = append(out, token{kind: tokenSet, set: set})
-			i = end
-		case '*':
-			if !strings.HasPrefix(text[i:], "**") {
-				out = append(out, token{kind: tokenStar})
-				continue
-			}
-			for i++; strings.HasPrefix(text[i+1:], "*"); i++ {
-			}
-			if strings.HasPrefix(text[i+1:], "/") {
-				i++
-			}
-			if i+1 == len(text) {
-				out = append(out, token{kind: tokenAll})
-				continue
-			}
-			out = append(out, token{kind: tokenMaybe}, token{kind: tokenAll}, token{char: '/'})
-		default:
-			out = append(out, token{char: lower(c)})
+			out, i = append(out, t), end
+			continue
 		}
+		if !strings.HasPrefix(text[i:], "**") {
+			out = append(out, token{kind: tokenStar})
+			continue
+		}
+		for i++; strings.HasPrefix(text[i+1:], "*"); i++ {
+		}
+		if strings.HasPrefix(text[i+1:], "/") {
+			i++
+		}
+		if i+1 == len(text) {
+			out = append(out, token{kind: tokenAll})
+			continue
+		}
+		out = append(out, token{kind: tokenMaybe}, token{kind: tokenAll}, token{char: '/'})
 	}
 	return out, true
 }

@@ -25,46 +25,53 @@ const (
 // false when it cannot match anything.
 func compileGit(text string, literal int, floating bool) (out []token, ok bool) {
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '?':
-			out = append(out, token{kind: tokenOne})
-		case '\\':
-			if i++; i == len(text) {
-				return nil, false
-			}
-			out = append(out, token{char: lower(text[i])})
-		case '[':
-			set, end := parseSet(text, i)
+		if text[i] != '*' {
+			t, end := parseToken(text, i)
 			if end < 0 {
 				return nil, false
 			}
-			out = append(out, token{kind: tokenSet, set: set})
-			i = end
-		case '*':
-			// "**" is more than "*" only as a whole part of a path. git compares
-			// the literal beginning first, and takes what is left for a whole.
-			from := i
-			for i+1 < len(text) && text[i+1] == '*' {
-				i++
-			}
-			rest := text[i+1:]
-			part := from == literal || text[from-1] == '/'
-			switch {
-			case floating || i == from || !part:
-				out = append(out, token{kind: tokenStar})
-			case strings.HasPrefix(rest, "/"):
-				out = append(out, token{kind: tokenMaybe}, token{kind: tokenAll}, token{char: '/'})
-				i++
-			case rest == "" || strings.HasPrefix(rest, `\/`):
-				out = append(out, token{kind: tokenAll})
-			default:
-				out = append(out, token{kind: tokenStar})
-			}
+			out, i = append(out, t), end
+			continue
+		}
+		// "**" is more than "*" only as a whole part of a path. git compares
+		// the literal beginning first, and takes what is left for a whole.
+		from := i
+		for i+1 < len(text) && text[i+1] == '*' {
+			i++
+		}
+		rest := text[i+1:]
+		part := from == literal || text[from-1] == '/'
+		switch {
+		case floating || i == from || !part:
+			out = append(out, token{kind: tokenStar})
+		case strings.HasPrefix(rest, "/"):
+			out = append(out, token{kind: tokenMaybe}, token{kind: tokenAll}, token{char: '/'})
+			i++
+		case rest == "" || strings.HasPrefix(rest, `\/`):
+			out = append(out, token{kind: tokenAll})
 		default:
-			out = append(out, token{char: lower(c)})
+			out = append(out, token{kind: tokenStar})
 		}
 	}
 	return out, true
+}
+
+// parseToken reads what begins at i, of a pattern of any kind, and returns where
+// it ends, -1 when it does not. Stars are each kind's own.
+func parseToken(text string, i int) (t token, end int) {
+	switch text[i] {
+	case '?':
+		return token{kind: tokenOne}, i
+	case '\\':
+		if i+1 == len(text) {
+			return token{}, -1
+		}
+		return token{char: lower(text[i+1])}, i + 1
+	case '[':
+		set, end := parseSet(text, i)
+		return token{kind: tokenSet, set: set}, end
+	}
+	return token{char: lower(text[i])}, i
 }
 
 // parseSet reads the bracket expression that begins at i, and returns where it
