@@ -64,13 +64,14 @@ const restPatience = 500 * time.Millisecond
 func (a *app) rest(patient context.Context, store *logs.Store, cursor logs.Cursor, p *logs.Printer) error {
 	cursor.Until = time.Now()
 	for {
-		if patient.Err() != nil {
-			a.note("not all of the output is shown; msctl logs has it")
-			return nil
-		}
 		b, err := store.Next(context.Background(), cursor, showBatch)
 		if err != nil {
 			return nil //nolint:nilerr // io.EOF, or a disk that has already been reported
+		}
+		if patient.Err() != nil {
+			b.Release()
+			a.note("not all of the output is shown; msctl logs has it")
+			return nil
 		}
 		cursor = b.Cursor
 		err = p.Print(b)
