@@ -148,7 +148,7 @@ func stepDone(step control.Step, was, is registry.Instance, there bool) (bool, e
 	switch {
 	case !there || !again && !is.External:
 		return false, nil
-	case is.State == registry.Failed, is.CrashLoop:
+	case is.State == registry.Failed, is.CrashLoop != "":
 		return false, unhealthy(is)
 	}
 	return is.State == registry.Ready || is.State == registry.Completed || is.State == registry.Stopped, nil

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -122,7 +123,7 @@ func why(i registry.Instance) string {
 	if i.Stale != nil {
 		return "old code: " + i.Stale.Reason + " " + ago(i.Stale.Since) + " ago"
 	}
-	return i.Reason
+	return cmp.Or(i.Reason, i.CrashLoop)
 }
 
 // ago is how long something has been so, in its largest unit.

@@ -63,7 +63,7 @@ func (a *app) wait(ctx context.Context, client *control.Client, services []strin
 			for _, i := range s.Service(name) {
 				switch {
 				case i.State == registry.Ready || i.State == registry.Completed:
-				case i.State == registry.Failed || i.State == registry.Stopped || i.CrashLoop:
+				case i.State == registry.Failed || i.State == registry.Stopped || i.CrashLoop != "":
 					return nil, unhealthy(i)
 				default:
 					waiting = append(waiting, describe(i))
@@ -136,7 +136,10 @@ func unhealthy(i registry.Instance) error {
 func describe(i registry.Instance) string { return fmt.Sprintf("%s (%s)", i.ID, reasonOf(i)) }
 
 func reasonOf(i registry.Instance) string {
-	if i.Reason == "" {
+	switch {
+	case i.CrashLoop != "":
+		return i.CrashLoop // whether it waits for its next start or tries it
+	case i.Reason == "":
 		return string(i.State)
 	}
 	return string(i.State) + ": " + firstLine(i.Reason)

@@ -63,7 +63,7 @@ type Instance struct {
 	PID       int               `json:"pid,omitempty"`
 	Restarts  int               `json:"restarts"`
 	Exit      *Exit             `json:"exit,omitempty"`
-	CrashLoop bool              `json:"crash_loop,omitempty"` // it keeps ending soon after each start
+	CrashLoop string            `json:"crash_loop,omitempty"` // "crash loop: 4 exits in 3s, last exit code 1", while it keeps ending soon after each start
 	Since     time.Time         `json:"since"`                // when State was entered
 	Started   time.Time         `json:"started,omitzero"`     // when the process began
 	ReadyIn   Duration          `json:"ready_in_ms,omitempty"`

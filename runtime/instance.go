@@ -309,9 +309,10 @@ func (i *instance) exit(err error, v verdict, restarts int) {
 		if err != nil || to == registry.Backoff {
 			r.Reason = reason(err)
 		}
-		r.CrashLoop = v.Loop != ""
-		if r.CrashLoop {
-			r.Reason = v.Loop + ", last " + r.Reason
+		r.CrashLoop = ""
+		if v.Loop != "" {
+			r.CrashLoop = v.Loop + ", last " + r.Reason
+			r.Reason = r.CrashLoop
 		}
 		if v.Delay > 0 {
 			r.Reason += fmt.Sprintf(", next start in %s", v.Delay.Round(10*time.Millisecond))

@@ -65,7 +65,7 @@ func probeFor(s *stack.Service, listens bool) prober {
 func (i *instance) watch(ctx context.Context, started time.Time, spec Spec, addr string) {
 	ready := func() {
 		i.become(registry.Ready, func(r *registry.Instance) {
-			r.CrashLoop = false
+			r.CrashLoop = ""
 			if r.ReadyIn == 0 || r.Started.Equal(started) {
 				r.ReadyIn = registry.Duration(time.Since(started))
 			}

@@ -299,12 +299,25 @@ func TestAFailedDependencyIsNamedAndCanBeStartedAgain(t *testing.T) {
 
 func TestACrashLoopSaysWhy(t *testing.T) {
 	f := supervise(t)
-	s := service("api", "crash")
+	starts := 0
+	f.runner.programs["loop"] = func(ctx context.Context, _ Spec, _ io.Writer) error {
+		if starts++; starts > 4 {
+			<-ctx.Done()
+			return nil
+		}
+		return &ExitError{Code: 1}
+	}
+	s := service("api", "loop")
 	s.Restart = stack.Restart{Mode: stack.RestartAlways}
+	s.Healthcheck = stack.Healthcheck{Kind: stack.ProbeTCP, Interval: time.Second, Timeout: time.Second, StartPeriod: time.Minute, Retries: 3}
 	f.up(s)
 	i := f.until("api-1", func(i registry.Instance) bool { return strings.Contains(i.Reason, "crash loop") })
 	if i.State != registry.Backoff || !strings.Contains(i.Reason, "last exit code 1") || i.Restarts < 3 {
 		t.Errorf("%+v", i)
+	}
+	i = f.until("api-1", func(i registry.Instance) bool { return i.State == registry.Starting && i.Restarts == 4 })
+	if !strings.Contains(i.CrashLoop, "last exit code 1") {
+		t.Errorf("its next start does not say that it is in a loop: %+v", i)
 	}
 }
 
@@ -446,7 +459,7 @@ func TestAPortTakenBeforeARestart(t *testing.T) {
 	s.Port, s.Restart = port, stack.Restart{Mode: stack.RestartOnFailure}
 	s.Healthcheck = stack.Healthcheck{Kind: stack.ProbeTCP, Interval: time.Second, Timeout: time.Second, StartPeriod: time.Minute, Retries: 3}
 	f.up(s)
-	row := f.until("web-1", func(i registry.Instance) bool { return i.CrashLoop })
+	row := f.until("web-1", func(i registry.Instance) bool { return i.CrashLoop != "" })
 	if !strings.Contains(row.Reason, fmt.Sprintf("port %d is held by", port)) || !strings.Contains(row.Hint, "services.web.port") {
 		t.Errorf("got %q, hint %q", row.Reason, row.Hint)
 	}
