@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // paths is an instance that answers with the path that it was asked for, and
@@ -38,7 +39,7 @@ func paths(t testing.TB) (addr string, conns *atomic.Int32) {
 
 func TestRequestsInOnePacketAreAnsweredInOrder(t *testing.T) {
 	addr, conns := paths(t)
-	l := serve(t, &door{}, addr)
+	l := serve(t, &wiretest.Door{}, addr)
 	p := l.dial()
 	p.say("GET /1 HTTP/1.1\r\n" + host + "\r\n" +
 		"POST /2 HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\nabc" +
@@ -61,7 +62,7 @@ func TestRequestsInOnePacketAreAnsweredInOrder(t *testing.T) {
 
 func TestBytesComeOneByOne(t *testing.T) {
 	addr, _ := paths(t)
-	l := serve(t, &door{}, addr)
+	l := serve(t, &wiretest.Door{}, addr)
 	p := l.dial()
 	const request = "POST /1 HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: a\r\n\r\n\r\n"
 	for range 2 {
@@ -74,7 +75,7 @@ func TestBytesComeOneByOne(t *testing.T) {
 
 func TestAnOldClientsConnectionGoesOnWhenItAsks(t *testing.T) {
 	addr, _ := paths(t)
-	l := serve(t, &door{}, addr)
+	l := serve(t, &wiretest.Door{}, addr)
 	p := l.dial()
 	for range 2 {
 		res := p.say("GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").expect(200, "GET /a ")
@@ -88,7 +89,7 @@ func TestAnOldClientsConnectionGoesOnWhenItAsks(t *testing.T) {
 
 func TestConnectionsToAnInstanceAreUsedAgain(t *testing.T) {
 	addr, conns := paths(t)
-	l := serve(t, &door{}, addr)
+	l := serve(t, &wiretest.Door{}, addr)
 	for range 5 {
 		p := l.dial().say(get + "Connection: close\r\n\r\n")
 		p.expect(200, "GET / ")
@@ -101,7 +102,7 @@ func TestConnectionsToAnInstanceAreUsedAgain(t *testing.T) {
 
 func TestAFreshConnectionThatClosesIsAProblem(t *testing.T) {
 	var conns atomic.Int32
-	l := serve(t, &door{}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
 		conns.Add(1)
 		_ = takes(r)
 	}))
@@ -130,14 +131,14 @@ func TestRequestsGoToAnotherInstance(t *testing.T) {
 		{"a bad one for POST", post + "Content-Length: 2\r\n\r\nab", bad, 1, 503, "bad"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := serve(t, &door{again: c.again}, c.first, says(t, ok))
+			l := serve(t, &wiretest.Door{Again: c.again}, c.first, says(t, ok))
 			l.dial().say(c.request).expect(c.status, c.body)
 		})
 	}
 }
 
 func TestTheGatewaysOwnAnswersKeepTheConnection(t *testing.T) {
-	l := serve(t, &door{answer: &wire.Answer{Status: 404, Problem: refusal(404, "no route")}})
+	l := serve(t, &wiretest.Door{Answer: &wire.Answer{Status: 404, Problem: wiretest.Problem(404, "no route")}})
 	p := l.dial()
 	for _, request := range []string{get + "\r\n", post + "Content-Length: 2\r\n\r\nab", coded + "2\r\nab\r\n0\r\n\r\n"} {
 		p.say(request).expectProblem(404)
@@ -156,7 +157,7 @@ func TestTheGatewaysOwnAnswersKeepTheConnection(t *testing.T) {
 
 func TestAnUpgradeTakesTheBytesWithIt(t *testing.T) {
 	const switches = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\nX-Kept: 1\r\nKeep-Alive: 1\r\n\r\n"
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		h := strings.ToLower(readHead(r))
 		if !strings.Contains(h, "connection: upgrade\r\nupgrade: chat\r\n") {
 			t.Errorf("the request: %q", h)
@@ -189,12 +190,12 @@ func TestAnUpgradeThatNobodyAskedForIsNone(t *testing.T) {
 		{"GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n", "chat"},
 		{post + "Content-Length: 1\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\na", "chat"},
 	} {
-		l := serve(t, &door{}, says(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+c.answer+"\r\n\r\n"))
+		l := serve(t, &wiretest.Door{}, says(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+c.answer+"\r\n\r\n"))
 		p := l.dial().say(c.request)
 		p.expectProblem(http.StatusBadGateway)
 		p.ends()
 	}
-	l := serve(t, &door{}, says(t, ok)) // an instance need not switch
+	l := serve(t, &wiretest.Door{}, says(t, ok)) // an instance need not switch
 	p := l.dial()
 	for range 2 {
 		p.say(get+"Connection: Upgrade\r\nUpgrade: chat\r\n\r\n").expect(200, "ok")
@@ -203,7 +204,7 @@ func TestAnUpgradeThatNobodyAskedForIsNone(t *testing.T) {
 
 func TestWhatIsInFlightHasAGrace(t *testing.T) {
 	asked, goOn := make(chan struct{}), make(chan struct{})
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		if takes(r) == nil {
 			close(asked)
 			<-goOn

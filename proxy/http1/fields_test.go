@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // forOneConnection are the fields that go no further (RFC 9110 §7.6.1).
@@ -119,7 +120,7 @@ func TestWhatIsForOneConnectionGoesNoFurther(t *testing.T) {
 			}
 			goesOn(t, data, r.Header)
 		}
-		l := serve(t, &door{}, says(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"+fields+"\r\n"))
+		l := serve(t, &wiretest.Door{}, says(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"+fields+"\r\n"))
 		res := l.dial().say(get+"\r\n").expect(200, "")
 		r, f := ours([]byte("HTTP/1.1 200 OK\r\n"+fields+"\r\n"), false, "GET")
 		if f != nil {
@@ -133,7 +134,7 @@ func TestWhatIsForOneConnectionGoesNoFurther(t *testing.T) {
 
 func TestARequestWithItsHostInTheTargetAloneGoesOnWithHost(t *testing.T) {
 	got := make(chan string, 1)
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		got <- readHead(r)
 		_, _ = c.Write([]byte(ok))
 	}))

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,90 +24,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of a test.
 const patience = 10 * time.Second
 
-// door lets every request in, on the same terms, to the same upstreams.
-type door struct {
-	terms  wire.Terms
-	secure *tls.Config // nil speaks no TLS
-	still  bool        // time passes only when the test says so
-	to     []*Upstream // Next has the next one, and then the last again
-	again  int         // how often Again says yes
-	answer *wire.Answer
-	done   chan wire.Outcome
-	causes chan error // that Next, Again and Broke were told
-}
-
-func (d *door) Enter(_ context.Context, h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
-	if d.answer != nil {
-		return nil, nil, d.answer
-	}
-	p := &pass{door: d, terms: d.terms, again: d.again}
-	if p.terms.Path == "" {
-		p.terms.Path = strings.Clone(h.Path)
-	}
-	p.terms.Query = strings.Clone(h.Query)
-	return p, &p.terms, nil
-}
-
-type pass struct {
-	*door
-	terms wire.Terms
-	next  int
-	again int
-}
-
-func (p *pass) Next(_ context.Context, failed error) (wire.Upstream, error) {
-	if failed != nil {
-		p.causes <- failed
-	}
-	if len(p.to) == 0 {
-		return nil, refusal(http.StatusServiceUnavailable, "there is none")
-	}
-	u := p.to[min(p.next, len(p.to)-1)]
-	p.next++
-	return u, nil
-}
-
-func (p *pass) Again(_ context.Context, status int, err error) bool {
-	if err == nil {
-		err = errors.New(http.StatusText(status))
-	}
-	p.causes <- err
-	p.again--
-	return p.again >= 0
-}
-
-func (p *pass) Broke(err error) *wire.Problem {
-	p.causes <- err
-	if errors.Is(err, wire.ErrTimeout) {
-		return refusal(http.StatusGatewayTimeout, err.Error())
-	}
-	return refusal(http.StatusBadGateway, err.Error())
-}
-
-func (p *pass) Done(o *wire.Outcome) { p.done <- *o }
-
-func refusal(status int, detail string) *wire.Problem {
-	return &wire.Problem{Status: status, Title: http.StatusText(status), Detail: detail}
-}
-
 // lab is an engine on a socket.
 type lab struct {
 	*Engine
-	*door
+	*wiretest.Door
 	t    testing.TB
 	addr string
 	stop func()
 }
 
+// setting is how an engine runs.
+type setting struct {
+	tls   *tls.Config // nil speaks no TLS
+	still bool        // time passes only when the test says so
+}
+
 // serve runs an engine in front of the addresses until the test ends.
-func serve(t testing.TB, d *door, addrs ...string) *lab {
+func serve(t testing.TB, d *wiretest.Door, addrs ...string) *lab {
 	t.Helper()
-	d.done, d.causes = make(chan wire.Outcome, 1024), make(chan error, 1024)
-	l := &lab{t: t, door: d, Engine: New(Options{OnError: func(err error) { t.Error(err) }})}
+	return setting{}.serve(t, d, addrs...)
+}
+
+func (s setting) serve(t testing.TB, d *wiretest.Door, addrs ...string) *lab {
+	t.Helper()
+	d.Open()
+	l := &lab{t: t, Door: d, Engine: New(Options{OnError: func(err error) { t.Error(err) }})}
 	ln := listen(t)
 	l.addr = ln.Addr().String()
+	var upstreams []*Upstream
 	for _, a := range addrs {
-		l.to = append(l.to, l.Upstream(a, patience))
+		u := l.Upstream(a, patience)
+		l.To, upstreams = append(l.To, u), append(upstreams, u)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -118,14 +65,14 @@ func serve(t testing.TB, d *door, addrs ...string) *lab {
 			}
 		})
 	}
-	if !d.still {
+	if !s.still {
 		keep(func() error { return l.Run(ctx) })
 	}
-	keep(func() error { return l.Serve(ctx, ln, d, d.secure) })
+	keep(func() error { return l.Serve(ctx, ln, d, s.tls) })
 	l.stop = sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
-		for _, u := range l.to {
+		for _, u := range upstreams {
 			u.Forget()
 		}
 	})
@@ -261,7 +208,7 @@ func (p *peer) ends() {
 
 func (l *lab) outcome() wire.Outcome {
 	l.t.Helper()
-	return soon(l.t, "the outcome", l.done)
+	return soon(l.t, "the outcome", l.Done)
 }
 
 // soon receives from c.

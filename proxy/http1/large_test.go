@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // certified is a certificate that nobody has to believe.
@@ -62,11 +64,11 @@ func TestLargeBodiesPassBothWays(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for _, size := range []int{1, smallBuffer, bufferSize - 1, bufferSize, spliceFrom - 1, spliceFrom, spliceAt + 1, 1<<20 + 1} {
 			t.Run(fmt.Sprintf("TLS %v, %d bytes", secure, size), func(t *testing.T) {
-				d := &door{}
+				var s setting
 				if secure {
-					d.secure = certified(t)
+					s.tls = certified(t)
 				}
-				l := serve(t, d, addr)
+				l := s.serve(t, &wiretest.Door{}, addr)
 				p := l.dial()
 				if secure {
 					p = l.peer(tls.Client(p.Conn, &tls.Config{InsecureSkipVerify: true}))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // counter is an instance that counts what arrives, and answers what is whole.
@@ -225,7 +226,7 @@ var badChunks = map[string]string{
 
 func TestWhatTwoCouldReadInTwoWaysIsRefused(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{}, k.addr)
+	l := serve(t, &wiretest.Door{}, k.addr)
 	check := func(name string, status int, request string) {
 		t.Run(name, func(t *testing.T) {
 			l.t = t
@@ -257,7 +258,7 @@ func TestWhatTwoCouldReadInTwoWaysIsRefused(t *testing.T) {
 // has seen by then is no whole request, and never becomes one.
 func TestABodyThatGoesWrongIsNeverWhole(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{}, k.addr)
+	l := serve(t, &wiretest.Door{}, k.addr)
 	for name, body := range badChunks {
 		t.Run(name, func(t *testing.T) {
 			l.t = t
@@ -277,7 +278,7 @@ func TestABodyThatGoesWrongIsNeverWhole(t *testing.T) {
 
 func TestATrailerHasTheBoundOfAHead(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{}, k.addr)
+	l := serve(t, &wiretest.Door{}, k.addr)
 	p := l.dial().say(coded + "0\r\nX: " + strings.Repeat("a", bufferSize) + "\r\n\r\n" + behind)
 	p.expectProblem(400)
 	p.ends()
@@ -291,7 +292,7 @@ func TestATrailerHasTheBoundOfAHead(t *testing.T) {
 // What the gateway itself says in a head needs room, too.
 func TestAHeadThatGrewTooLargeIsNotForwarded(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{}, k.addr)
+	l := serve(t, &wiretest.Door{}, k.addr)
 	p := l.dial().say(get + "X: " + strings.Repeat("a", bufferSize-100) + "\r\n\r\n" + behind)
 	p.expectProblem(431)
 	p.expect(200, "ok") // that head was understood: what is behind it is, too
@@ -302,7 +303,7 @@ func TestAHeadThatGrewTooLargeIsNotForwarded(t *testing.T) {
 
 func TestABodyThatBreaksOffIsNeverWhole(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{}, k.addr)
+	l := serve(t, &wiretest.Door{}, k.addr)
 	for _, request := range []string{
 		post + "Content-Length: 5\r\n\r\nhell",
 		coded + "5\r\nhello\r\n",
@@ -324,7 +325,7 @@ func TestABodyThatBreaksOffIsNeverWhole(t *testing.T) {
 
 func TestABodyBeyondItsRoutesLimitIsRefused(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{terms: wire.Terms{MaxBody: 8}}, k.addr)
+	l := serve(t, &wiretest.Door{Terms: wire.Terms{MaxBody: 8}}, k.addr)
 	p := l.dial().say(coded + "5\r\nhello\r\n4\r\nmore\r\n0\r\n\r\n" + behind)
 	p.expectProblem(http.StatusRequestEntityTooLarge)
 	p.ends()
@@ -357,7 +358,7 @@ var unusual = map[string]string{
 }
 
 func TestWhatIsUnusualButClearPasses(t *testing.T) {
-	l := serve(t, &door{}, says(t, ok))
+	l := serve(t, &wiretest.Door{}, says(t, ok))
 	for name, request := range unusual {
 		t.Run(name, func(t *testing.T) {
 			l.t = t

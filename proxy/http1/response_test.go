@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // malformed are responses that are not to be understood.
@@ -72,7 +74,7 @@ func TestMalformedResponsesAreNotPassedOn(t *testing.T) {
 				}
 				close(ends)
 			})
-			l = serve(t, &door{}, addr)
+			l = serve(t, &wiretest.Door{}, addr)
 			p := l.dial().say(get + "\r\n")
 			res := p.expectProblem(http.StatusBadGateway)
 			soon(t, "the connection's end", ends)
@@ -99,7 +101,7 @@ func TestAResponseWithoutABodyHasNoLength(t *testing.T) {
 		{"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", "chunked"},
 		{"HEAD", "HTTP/1.1 200 OK\r\n\r\n", "", ""},
 	} {
-		l := serve(t, &door{}, says(t, c.response))
+		l := serve(t, &wiretest.Door{}, says(t, c.response))
 		p := l.dial()
 		for range 2 {
 			p.say(c.method + " / HTTP/1.1\r\n" + host + "\r\n")
@@ -125,7 +127,7 @@ func TestAResponseThatBreaksOffIsCutOff(t *testing.T) {
 		"in a long body":    "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("a", 1000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 				if takes(r) == nil {
 					_, _ = io.WriteString(c, response)
 				}
@@ -153,7 +155,7 @@ func TestMalformedChunksAreCutOff(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			first := make(chan struct{})
-			l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 				if takes(r) != nil {
 					return
 				}
@@ -194,7 +196,7 @@ func TestInformationalResponsesComeFirst(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var conns atomic.Int32
-			l := serve(t, &door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
 				conns.Add(1)
 				for takes(r) == nil {
 					_, _ = io.WriteString(d, c.response)
@@ -226,7 +228,7 @@ func TestAResponseEndsWithItsConnection(t *testing.T) {
 		{"HTTP/1.0 200 OK\r\n\r\nhello", "hello"},
 		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + strings.Repeat("hello", 100_000), strings.Repeat("hello", 100_000)},
 	} {
-		l := serve(t, &door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
+		l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
 			if takes(r) == nil {
 				_, _ = io.WriteString(d, c.response)
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // What an instance says beyond a response, together with it or later, is no
@@ -48,7 +50,7 @@ func TestBytesBehindAResponseAnswerNothing(t *testing.T) {
 							_, _ = io.WriteString(c, ok)
 						}
 					})
-					l := serve(t, &door{}, addr)
+					l := serve(t, &wiretest.Door{}, addr)
 					p := l.dial().say(method + " / HTTP/1.1\r\n" + host + "\r\n")
 					p.hears(method)
 					l.outcome() // the connection is idle by now, or closed
@@ -82,7 +84,7 @@ func TestAClosedConnectionIsReplaced(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			goOn, closed := make(chan struct{}), make(chan struct{})
 			var asked atomic.Int32
-			l := serve(t, &door{}, scripted(t, func(n int, d net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(n int, d net.Conn, r *bufio.Reader) {
 				for takes(r) == nil {
 					asked.Add(1)
 					_, _ = io.WriteString(d, ok)

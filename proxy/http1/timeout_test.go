@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // after has d pass for the connections of a still lab.
@@ -38,7 +39,7 @@ func (l *lab) waiting(d time.Duration) (n int) {
 
 func TestSlowHeadsTimeOut(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{still: true}, k.addr)
+	l := setting{still: true}.serve(t, &wiretest.Door{}, k.addr)
 	for _, c := range []struct {
 		said string
 		time time.Duration
@@ -72,7 +73,7 @@ func TestSlowHeadsTimeOut(t *testing.T) {
 
 // More bytes give a head no more time: it has its time as a whole.
 func TestADrippingHeadTimesOut(t *testing.T) {
-	l := serve(t, &door{still: true})
+	l := setting{still: true}.serve(t, &wiretest.Door{})
 	p := l.dial().say("G")
 	eventually(t, "it began", func() bool { return l.waiting(headTimeout) == 1 })
 	for range 4 {
@@ -97,7 +98,7 @@ func TestSlowBodiesTimeOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := counting(t)
-			l := serve(t, &door{still: true}, k.addr)
+			l := setting{still: true}.serve(t, &wiretest.Door{}, k.addr)
 			p := l.dial().say(request)
 			eventually(t, "its begin is forwarded", func() bool { return k.bytes.Load() > 0 && l.waiting(bodyTimeout) == 1 })
 			l.after(bodyTimeout - time.Second)
@@ -119,7 +120,7 @@ func TestSlowBodiesTimeOut(t *testing.T) {
 // A body that comes at all has its time anew with each of its parts.
 func TestABodyHasTimeForEachOfItsParts(t *testing.T) {
 	k := counting(t)
-	l := serve(t, &door{still: true}, k.addr)
+	l := setting{still: true}.serve(t, &wiretest.Door{}, k.addr)
 	p := l.dial().say(post + "Content-Length: 4\r\n\r\n")
 	for i, part := range []string{"a", "b", "c", "d"} {
 		eventually(t, "it is waited for", func() bool { return k.bytes.Load() > 0 && l.waiting(bodyTimeout) == 1 })
@@ -137,7 +138,7 @@ func TestABodyHasTimeForEachOfItsParts(t *testing.T) {
 // nothing yet none.
 func TestWaitingHoldsLittle(t *testing.T) {
 	const clients = 200
-	l := serve(t, &door{still: true})
+	l := setting{still: true}.serve(t, &wiretest.Door{})
 	for said, most := range map[string]int64{"": 8 << 10, "GET / HTTP/1.1\r\nHost: a\r\nX: ": 12 << 10} {
 		before := inUse()
 		var all []net.Conn
@@ -186,7 +187,7 @@ func TestATryAndARouteHaveTheirTime(t *testing.T) {
 		for _, request := range []string{get + "\r\n", post + "Content-Length: 5\r\n\r\nhel"} {
 			t.Run(name, func(t *testing.T) {
 				ended := make(chan error, 1)
-				l := serve(t, &door{terms: terms}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
+				l := serve(t, &wiretest.Door{Terms: terms}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
 					_, err := io.Copy(io.Discard, r)
 					ended <- err
 				}))
@@ -207,7 +208,7 @@ func TestATryAndARouteHaveTheirTime(t *testing.T) {
 // Nobody can be left in the middle of a response for good: a client that does
 // not read is cut off.
 func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
-	l := serve(t, &door{still: true}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := setting{still: true}.serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		if takes(r) == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 			_, _ = io.Copy(c, zeros{})
@@ -218,7 +219,7 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 		if l.stalled() == 1 {
 			l.after(writeTimeout + time.Second)
 		}
-		return len(l.done) > 0
+		return len(l.Done) > 0
 	})
 	if o := l.outcome(); o.Err == nil || o.Status != 200 {
 		t.Errorf("%+v", o)

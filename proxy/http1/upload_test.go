@@ -11,11 +11,12 @@ import (
 	"testing"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // An instance may hang up before the rest of the body is even waited for.
 func TestAnInstanceThatHangsUpIsAProblem(t *testing.T) {
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, _ *bufio.Reader) { _ = c.(*net.TCPConn).CloseWrite() }))
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, _ *bufio.Reader) { _ = c.(*net.TCPConn).CloseWrite() }))
 	for range 100 {
 		p := l.dial().say(post + "Content-Length: 500000\r\n\r\nhe")
 		p.expectProblem(http.StatusBadGateway)
@@ -32,7 +33,7 @@ func TestAnEarlyAnswerDoesNotWaitForItsBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			gone := make(chan struct{})
-			l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 				if _, err := http.ReadRequest(r); err != nil {
 					t.Error(err)
 				}
@@ -72,7 +73,7 @@ func TestAnEarlyAnswerOutlivesItsConnection(t *testing.T) {
 		"chunks":   coded + "5f5e100\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 				_, _ = http.ReadRequest(r)
 				_, _ = io.CopyN(io.Discard, r, 1<<20)
 				_, _ = io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nlarge")
@@ -97,7 +98,7 @@ func TestAnEarlyAnswerOutlivesItsConnection(t *testing.T) {
 
 // A client who leaves in the middle of a long response is nobody's fault.
 func TestAClientThatLeavesInALongResponseChargesNobody(t *testing.T) {
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		if takes(r) == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
 			_, _ = io.Copy(c, zeros{})
@@ -111,8 +112,8 @@ func TestAClientThatLeavesInALongResponseChargesNobody(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	if len(l.causes) > 0 {
-		t.Errorf("the instance is charged: %v", <-l.causes)
+	if len(l.Causes) > 0 {
+		t.Errorf("the instance is charged: %v", <-l.Causes)
 	}
 }
 
@@ -132,7 +133,7 @@ func TestWhatWasNotSentOfABodyIsNotOver(t *testing.T) {
 	from, client := pipe(t)
 	up, instance := pipe(t)
 	_ = instance.Close()
-	l := serve(t, &door{still: true})
+	l := setting{still: true}.serve(t, &wiretest.Door{})
 	c := newClient(t.Context(), &server{Engine: l.Engine}, from)
 	defer c.stop()
 	c.x = &exchange{client: c}
@@ -175,7 +176,7 @@ func TestContinueIsTheInstancesToSay(t *testing.T) {
 		{"it refuses", "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno", 417, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := serve(t, &door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, d net.Conn, r *bufio.Reader) {
 				for {
 					q, err := http.ReadRequest(r)
 					if err != nil {
@@ -214,7 +215,7 @@ func TestAClientThatLeavesInItsBodyEndsTheRequest(t *testing.T) {
 	for name, request := range map[string]string{"a length": post + "Content-Length: 1000000\r\n\r\nab", "chunks": coded + "2\r\nab\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			began, ended := make(chan struct{}), make(chan error, 1)
-			l := serve(t, &door{}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, _ net.Conn, r *bufio.Reader) {
 				q, err := http.ReadRequest(r)
 				if err == nil {
 					close(began)
@@ -237,7 +238,7 @@ func TestAClientThatLeavesInItsBodyEndsTheRequest(t *testing.T) {
 
 func TestBodiesPassInTheirChunks(t *testing.T) {
 	const body = "3;a=b\r\nabc\r\n002\r\nde\r\n0\r\nX-Sum: 5\r\nX-More: a\r\n\r\n"
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
 			h := readHead(r)
 			if h == "" {
@@ -278,7 +279,7 @@ func readHead(r *bufio.Reader) string {
 }
 
 func TestAnOldClientGetsNoChunks(t *testing.T) {
-	l := serve(t, &door{}, says(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX: a\r\n\r\n"))
+	l := serve(t, &wiretest.Door{}, says(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX: a\r\n\r\n"))
 	p := l.dial().say("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
 	if res := p.expect(200, "abcde"); len(res.TransferEncoding) > 0 || !res.Close {
 		t.Errorf("%v %v", res.TransferEncoding, res.Header)

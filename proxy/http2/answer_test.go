@@ -22,6 +22,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 func TestAnswersOfTheGatewayItself(t *testing.T) {
@@ -39,7 +40,7 @@ func TestAnswersOfTheGatewayItself(t *testing.T) {
 		{"without a body", wire.Answer{Status: 204, Header: []wire.Field{{Name: "Allow", Value: "GET"}}}, "OPTIONS", "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := serve(t, &door{answer: &c.answer})
+			l := serve(t, &wiretest.Door{Answer: &c.answer})
 			r := l.request(c.method, "/", nil)
 			r.Header.Set("Accept", c.accept)
 			res, body := l.do(r)
@@ -56,7 +57,7 @@ func TestAnswersOfTheGatewayItself(t *testing.T) {
 }
 
 func TestLateFieldsAreInTheGatewaysAnswerToo(t *testing.T) {
-	l := serve(t, &door{terms: wire.Terms{Late: []wire.Field{{Name: "X-Late", Value: "1"}}}})
+	l := serve(t, &wiretest.Door{Terms: wire.Terms{Late: []wire.Field{{Name: "X-Late", Value: "1"}}}})
 	res, _ := l.do(l.request("GET", "/", nil))
 	if o := l.outcome(); res.StatusCode != 503 || res.Header.Get("X-Late") != "1" || o.Status != 503 || o.Err == nil || o.Sent == 0 {
 		t.Errorf("%d %v, %+v", res.StatusCode, res.Header, o)
@@ -64,7 +65,7 @@ func TestLateFieldsAreInTheGatewaysAnswerToo(t *testing.T) {
 }
 
 func TestGRPCClientsGetAStatus(t *testing.T) {
-	l := serve(t, &door{})
+	l := serve(t, &wiretest.Door{})
 	r := l.request("POST", "/s/m", strings.NewReader("\x00\x00\x00\x00\x00"))
 	r.Header.Set("Content-Type", "application/grpc+proto")
 	if res, _ := l.do(r); res.StatusCode != 200 || res.Header.Get("Grpc-Status") != "14" || res.Header.Get("Grpc-Message") != "there%20is%20none" {
@@ -74,7 +75,7 @@ func TestGRPCClientsGetAStatus(t *testing.T) {
 
 func TestWhatNoServiceMaySeeIsRefused(t *testing.T) {
 	asked := make(chan string, 64)
-	l := serve(t, &door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	l := serve(t, &wiretest.Door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
 	var many []string
 	for i := range 101 {
 		many = append(many, fmt.Sprint("x-", i), "")
@@ -192,7 +193,7 @@ func TestServicesOfHTTP2AreReachedByAll(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprint(w, r.Proto, " ", r.Method, " ", r.RequestURI, " ", r.Header.Get("X-Forwarded-Proto"), " ", string(b))
 	})
-	l := serve(t, &door{terms: wire.Terms{H2C: true}, secure: certified(t)}, service)
+	l := serveTLS(t, certified(t), &wiretest.Door{Terms: wire.Terms{H2C: true}}, service)
 	for _, c := range []struct {
 		name     string
 		tls, two bool
@@ -233,8 +234,33 @@ func TestServicesOfHTTP2AreReachedByAll(t *testing.T) {
 	}
 }
 
+// A client that knows the response's length leaves with its last byte; that the
+// service has not ended the stream by then is no fault of anybody.
+func TestAClientLeavesWithTheLastByte(t *testing.T) {
+	left := make(chan struct{})
+	l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: true}}, upstream(t, true, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "2")
+		fmt.Fprint(w, "ok")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(left)
+	}))
+	res, err := new(http.Transport).RoundTrip(l.request("GET", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(res.Body)
+	if _ = res.Body.Close(); string(b) != "ok" || err != nil || !res.Close {
+		t.Errorf("%q, %v, close %t", b, err, res.Close)
+	}
+	within(t, "the service is told", left)
+	if o := l.outcome(); o.Err != nil || o.Status != 200 || o.Sent != 2 {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestAHandedOverConnectionEndsWithItsRequest(t *testing.T) {
-	l := serve(t, &door{terms: wire.Terms{H2C: true}}, upstream(t, true, tell))
+	l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: true}}, upstream(t, true, tell))
 	var d net.Dialer
 	c, err := d.DialContext(t.Context(), "tcp", l.addr)
 	if err != nil {
@@ -265,7 +291,7 @@ func TestForgettingAnUpstreamClosesItsConnections(t *testing.T) {
 			served := make(chan error, 1)
 			go func() { served <- s.Serve(ln) }()
 			defer func() { _ = s.Close(); <-served }()
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, ln.Addr().String())
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, ln.Addr().String())
 			l.do(l.request("GET", "/", nil))
 			l.outcome()
 			l.to[0].Forget()
@@ -277,7 +303,7 @@ func TestForgettingAnUpstreamClosesItsConnections(t *testing.T) {
 
 func TestWhatIsInFlightHasAGrace(t *testing.T) {
 	began, finish := make(chan struct{}), make(chan struct{})
-	l := serve(t, &door{}, upstream(t, false, func(w http.ResponseWriter, r *http.Request) {
+	l := serve(t, &wiretest.Door{}, upstream(t, false, func(w http.ResponseWriter, r *http.Request) {
 		close(began)
 		select {
 		case <-finish:
@@ -310,7 +336,7 @@ func TestWhatIsInFlightHasAGrace(t *testing.T) {
 
 func TestWhatOutlastsTheGraceIsCut(t *testing.T) {
 	began, ended := make(chan struct{}), make(chan struct{})
-	l := serve(t, &door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) {
+	l := serve(t, &wiretest.Door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-r.Context().Done()
 		close(ended)
@@ -332,7 +358,7 @@ func TestWhatOutlastsTheGraceIsCut(t *testing.T) {
 	if o := l.outcome(); o.Err == nil || o.Status != 0 {
 		t.Errorf("%+v", o)
 	}
-	if len(l.causes) > 0 {
-		t.Errorf("the instance is blamed: %v", <-l.causes)
+	if len(l.Causes) > 0 {
+		t.Errorf("the instance is blamed: %v", <-l.Causes)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/msctl/msctl/proxy/http1"
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,99 +24,41 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of a test.
 const patience = 10 * time.Second
 
-// door lets every request in, on the same terms, to the same upstreams.
-type door struct {
-	terms  wire.Terms
-	secure *tls.Config       // nil speaks no TLS
-	to     []*http1.Upstream // Next has the next one, and then the last again
-	again  int               // how often Again says yes
-	answer *wire.Answer
-	done   chan wire.Outcome
-	causes chan error // that Next, Again and Broke were told
-}
-
-func (d *door) Enter(_ context.Context, h *wire.Head) (wire.Pass, *wire.Terms, *wire.Answer) {
-	if d.answer != nil {
-		return nil, nil, d.answer
-	}
-	p := &pass{door: d, terms: d.terms, again: d.again}
-	if p.terms.Path == "" {
-		p.terms.Path = h.Path
-	}
-	p.terms.Query = h.Query
-	return p, &p.terms, nil
-}
-
-type pass struct {
-	*door
-	terms wire.Terms
-	next  int
-	again int
-}
-
-func (p *pass) Next(_ context.Context, failed error) (wire.Upstream, error) {
-	if failed != nil {
-		p.causes <- failed
-	}
-	if len(p.to) == 0 {
-		return nil, refusal(http.StatusServiceUnavailable, "there is none")
-	}
-	u := p.to[min(p.next, len(p.to)-1)]
-	p.next++
-	return u, nil
-}
-
-func (p *pass) Again(_ context.Context, status int, err error) bool {
-	if err == nil {
-		err = errors.New(http.StatusText(status))
-	}
-	p.causes <- err
-	p.again--
-	return p.again >= 0
-}
-
-func (p *pass) Broke(err error) *wire.Problem {
-	p.causes <- err
-	if errors.Is(err, wire.ErrTimeout) {
-		return refusal(http.StatusGatewayTimeout, err.Error())
-	}
-	return refusal(http.StatusBadGateway, err.Error())
-}
-
-func (p *pass) Done(o *wire.Outcome) {
-	if o != nil {
-		p.done <- *o
-	}
-}
-
 // lab is a front of both engines on a socket.
 type lab struct {
-	*door
+	*wiretest.Door
 	t      *testing.T
 	addr   string
 	h1     *http1.Engine
+	to     []*http1.Upstream
 	client *http.Client // of HTTP/2 with prior knowledge
 	stop   func()
 }
 
 // serve runs the engines in front of the addresses until the test ends.
-func serve(t *testing.T, d *door, addrs ...string) *lab {
+func serve(t *testing.T, d *wiretest.Door, addrs ...string) *lab {
+	t.Helper()
+	return serveTLS(t, nil, d, addrs...)
+}
+
+func serveTLS(t *testing.T, secure *tls.Config, d *wiretest.Door, addrs ...string) *lab {
 	t.Helper()
 	other := New(func(err error) { t.Log(err) })
-	d.done, d.causes = make(chan wire.Outcome, 64), make(chan error, 64)
-	l := &lab{t: t, door: d, h1: http1.New(http1.Options{Other: other.Serve, OnError: func(err error) { t.Log(err) }})}
+	d.Open()
+	l := &lab{t: t, Door: d, h1: http1.New(http1.Options{Other: other.Serve, OnError: func(err error) { t.Log(err) }})}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.addr = ln.Addr().String()
 	for _, a := range addrs {
-		l.to = append(l.to, l.h1.Upstream(a, patience))
+		u := l.h1.Upstream(a, patience)
+		l.To, l.to = append(l.To, u), append(l.to, u)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 2)
 	go func() { ran <- l.h1.Run(ctx) }()
-	go func() { ran <- l.h1.Serve(ctx, ln, d, d.secure) }()
+	go func() { ran <- l.h1.Serve(ctx, ln, d, secure) }()
 	transport := &http.Transport{DisableCompression: true, Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	l.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -226,7 +168,7 @@ func (l *lab) do(r *http.Request) (*http.Response, string) {
 
 func (l *lab) outcome() wire.Outcome {
 	l.t.Helper()
-	return within(l.t, "the outcome", l.done)
+	return within(l.t, "the outcome", l.Done)
 }
 
 // within receives from c.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 // tell answers with what was asked.
@@ -25,7 +26,7 @@ func tell(w http.ResponseWriter, r *http.Request) {
 func TestRequestsPass(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, tell))
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, tell))
 			for _, c := range []struct{ method, path, body string }{
 				{"GET", "/", ""},
 				{"GET", "/a%2fb//c?q=%zz&x;y", ""},
@@ -59,7 +60,7 @@ func TestRequestsPass(t *testing.T) {
 func TestHeadAndEmptyAnswersPass(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
 				case "/204":
 					w.WriteHeader(204)
@@ -90,7 +91,7 @@ func TestHeadAndEmptyAnswersPass(t *testing.T) {
 
 func TestOptionsOfTheServerItself(t *testing.T) {
 	heads := make(chan string, 1)
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		heads <- head(t, r)
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n")
 	}))
@@ -135,10 +136,10 @@ func TestHeadersAreMadeAnew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for name, h2c := range services() {
 				t.Run(name, func(t *testing.T) {
-					d := &door{terms: c.terms}
-					d.terms.H2C = h2c
+					d := &wiretest.Door{Terms: c.terms}
+					d.Terms.H2C = h2c
 					if c.want["Traceparent"] != nil {
-						copy(d.terms.Traceparent[:], parent)
+						copy(d.Terms.Traceparent[:], parent)
 					}
 					l := serve(t, d, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) { _ = json.NewEncoder(w).Encode(r.Header) }))
 					r := l.request("GET", "/", nil)
@@ -175,7 +176,7 @@ func lines(h http.Header) string {
 func TestResponseHeadersAreMadeAnew(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			d := &door{terms: wire.Terms{
+			d := &wiretest.Door{Terms: wire.Terms{
 				H2C:      h2c,
 				Response: &wire.Rules{Remove: []string{"X-Gone", "server"}, Add: []wire.Field{{Name: "Server", Value: "mine"}}},
 				Late:     []wire.Field{{Name: "x-late", Value: "a"}, {Name: "x-late", Value: "b"}},
@@ -206,7 +207,7 @@ func TestResponseHeadersAreMadeAnew(t *testing.T) {
 func TestTrailersPassBothWays(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Trailer", "X-Sum")
 				_, _ = io.Copy(w, r.Body)
 				w.Header().Set("X-Sum", "of "+r.Trailer.Get("X-Check"))
@@ -237,7 +238,7 @@ func TestMalformedResponsesAreNotPassedOn(t *testing.T) {
 		{"a head that is too large", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 33<<10) + "\r\n\r\n", "32 KiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := serve(t, &door{}, scripted(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+			l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, conn net.Conn, r *bufio.Reader) {
 				head(t, r)
 				_, _ = io.WriteString(conn, c.says)
 			}))
@@ -253,7 +254,7 @@ func TestMalformedResponsesAreNotPassedOn(t *testing.T) {
 }
 
 func TestAResponseThatBreaksOffIsReset(t *testing.T) {
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		head(t, r)
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 	}))
@@ -264,11 +265,11 @@ func TestAResponseThatBreaksOffIsReset(t *testing.T) {
 	if o := l.outcome(); o.Status != 200 || o.Sent != 4 || o.Err == nil {
 		t.Errorf("%+v", o)
 	}
-	within(t, "the instance is blamed", l.causes)
+	within(t, "the instance is blamed", l.Causes)
 }
 
 func TestResponsesEndWithTheirConnectionToo(t *testing.T) {
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		head(t, r)
 		_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\n\r\nall")
 	}))
@@ -281,7 +282,7 @@ func TestResponsesEndWithTheirConnectionToo(t *testing.T) {
 
 func TestConnectionsAreUsedAgain(t *testing.T) {
 	seen := make(chan string, 10)
-	l := serve(t, &door{}, upstream(t, false, func(w http.ResponseWriter, r *http.Request) {
+	l := serve(t, &wiretest.Door{}, upstream(t, false, func(w http.ResponseWriter, r *http.Request) {
 		seen <- r.RemoteAddr
 		tell(w, r)
 	}))

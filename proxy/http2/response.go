@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/msctl/msctl/proxy/policy"
+	"github.com/msctl/msctl/proxy/wire"
 )
 
 // response is what an instance says, in whichever protocol.
@@ -61,9 +62,12 @@ func (x *exchange) respond(res response) error {
 		err = relay(res, p, err, to, to)
 	}
 	if err != nil {
-		if res.ended() {
+		switch {
+		case x.had(res):
+			err = nil
+		case res.ended():
 			err = x.conclude(res, err)
-		} else {
+		default:
 			err = x.halted(err)
 		}
 		res.end(false)
@@ -72,6 +76,12 @@ func (x *exchange) respond(res response) error {
 	res.trailers(x.w.Header())
 	res.end(true)
 	return nil
+}
+
+// had reports whether the client left with all of the response: its length told
+// it the end before the instance did.
+func (x *exchange) had(res response) bool {
+	return x.coding == "" && res.length() == x.outcome.Sent && errors.Is(x.cause(), wire.ErrClientGone)
 }
 
 // header makes the header that the client gets of the instance's.

@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"github.com/msctl/msctl/proxy/wire"
+	"github.com/msctl/msctl/proxy/wire/wiretest"
 )
 
 func TestEventsPassAtOnce(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
 			next := make(chan string)
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, _ *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "text/event-stream")
 				_ = http.NewResponseController(w).Flush()
 				for e := range next {
@@ -49,7 +50,7 @@ func TestEventsPassAtOnce(t *testing.T) {
 func TestBothWaysAtOnce(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
 				c := http.NewResponseController(w)
 				_ = c.EnableFullDuplex() // HTTP/2 always is
 				_ = c.Flush()
@@ -85,7 +86,7 @@ func TestBothWaysAtOnce(t *testing.T) {
 func TestInformationalResponsesPass(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, _ *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Link", "</a.css>")
 				w.WriteHeader(http.StatusEarlyHints)
 				w.Header().Del("Link")
@@ -108,7 +109,7 @@ func TestInformationalResponsesPass(t *testing.T) {
 }
 
 func TestContinueIsSaidOnceAnInstanceIsThere(t *testing.T) {
-	l := serve(t, &door{}, upstream(t, false, tell))
+	l := serve(t, &wiretest.Door{}, upstream(t, false, tell))
 	l.client.Transport.(*http.Transport).ExpectContinueTimeout = patience * 10
 	r := l.request("POST", "/", strings.NewReader("body"))
 	r.Header.Set("Expect", "100-continue")
@@ -117,7 +118,7 @@ func TestContinueIsSaidOnceAnInstanceIsThere(t *testing.T) {
 	}
 
 	// Who is refused is not told to go on.
-	l = serve(t, &door{answer: &wire.Answer{Status: 403}})
+	l = serve(t, &wiretest.Door{Answer: &wire.Answer{Status: 403}})
 	read := make(chan struct{})
 	r = l.request("POST", "/", readFunc(func([]byte) (int, error) { close(read); return 0, io.EOF }))
 	r.Header.Set("Expect", "100-continue")
@@ -138,7 +139,7 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestAnEarlyAnswerIsNotLost(t *testing.T) {
 	ended := make(chan struct{})
-	l := serve(t, &door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		head(t, r)
 		_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
 		<-ended // without reading of what still comes
@@ -171,7 +172,7 @@ func TestAClientThatLeavesEndsTheRequest(t *testing.T) {
 			}{{"before the response", false, false}, {"in the response", true, false}, {"in its body", false, true}} {
 				t.Run(c.name, func(t *testing.T) {
 					began, ended := make(chan struct{}), make(chan struct{})
-					l := serve(t, &door{terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
+					l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
 						if c.answered {
 							_, _ = io.WriteString(w, "some")
 							_ = http.NewResponseController(w).Flush()
@@ -213,8 +214,8 @@ func TestAClientThatLeavesEndsTheRequest(t *testing.T) {
 					if !errors.Is(o.Err, wire.ErrClientGone) || (o.Status == 200) != c.answered {
 						t.Errorf("%+v", o)
 					}
-					if len(l.causes) > 0 {
-						t.Errorf("the instance is blamed: %v", <-l.causes)
+					if len(l.Causes) > 0 {
+						t.Errorf("the instance is blamed: %v", <-l.Causes)
 					}
 				})
 			}
@@ -224,7 +225,7 @@ func TestAClientThatLeavesEndsTheRequest(t *testing.T) {
 
 func TestAConnectionThatEndsInABodyIsAClientThatLeft(t *testing.T) {
 	began := make(chan struct{}, 8)
-	l := serve(t, &door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) {
+	l := serve(t, &wiretest.Door{}, upstream(t, false, func(_ http.ResponseWriter, r *http.Request) {
 		began <- struct{}{}
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
@@ -255,8 +256,8 @@ func TestAConnectionThatEndsInABodyIsAClientThatLeft(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	if len(l.causes) > 0 {
-		t.Errorf("the instance is blamed: %v", <-l.causes)
+	if len(l.Causes) > 0 {
+		t.Errorf("the instance is blamed: %v", <-l.Causes)
 	}
 }
 
@@ -273,16 +274,16 @@ func TestTimeouts(t *testing.T) {
 			})
 			for _, terms := range []wire.Terms{{Timeout: 20 * time.Millisecond}, {TryTimeout: 20 * time.Millisecond}} {
 				terms.H2C = h2c
-				l := serve(t, &door{terms: terms}, silent)
+				l := serve(t, &wiretest.Door{Terms: terms}, silent)
 				res, _ := l.do(l.request("POST", "/", strings.NewReader("body")))
 				if o := l.outcome(); res.StatusCode != 504 || o.Status != 504 || !errors.Is(o.Err, wire.ErrTimeout) {
 					t.Errorf("%d, %+v", res.StatusCode, o)
 				}
-				if err := within(t, "the cause", l.causes); !errors.Is(err, wire.ErrTimeout) {
+				if err := within(t, "the cause", l.Causes); !errors.Is(err, wire.ErrTimeout) {
 					t.Errorf("the cause is %v", err)
 				}
 			}
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c, Timeout: 500 * time.Millisecond}}, silent)
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c, Timeout: 500 * time.Millisecond}}, silent)
 			res := l.send(l.request("GET", "/half", nil))
 			if b, err := io.ReadAll(res.Body); err == nil || string(b) != "half" {
 				t.Errorf("it ended well: %q", b)
@@ -315,7 +316,7 @@ func TestRequestsAreRepeated(t *testing.T) {
 				{"not when that may do harm, nor break off", "POST", 9, breaking, 502},
 			} {
 				t.Run(c.name, func(t *testing.T) {
-					l := serve(t, &door{terms: terms, again: c.again}, c.first, good)
+					l := serve(t, &wiretest.Door{Terms: terms, Again: c.again}, c.first, good)
 					if res, body := l.do(l.request(c.method, "/", nil)); res.StatusCode != c.status {
 						t.Errorf("%d %s", res.StatusCode, body)
 					}
@@ -328,7 +329,7 @@ func TestRequestsAreRepeated(t *testing.T) {
 func TestAConnectionThatWasClosedIsReplaced(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		closed := make(chan struct{}, 2)
-		l := serve(t, &door{}, scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
+		l := serve(t, &wiretest.Door{}, scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
 			head(t, r)
 			_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 			if n > 0 {
@@ -348,7 +349,7 @@ func TestAConnectionThatWasClosedIsReplaced(t *testing.T) {
 func TestBodiesAreBounded(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c, MaxBody: 10}}, upstream(t, h2c, tell))
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c, MaxBody: 10}}, upstream(t, h2c, tell))
 			for body, status := range map[string]int{"0123456789": 200, "0123456789a": 413} {
 				r := l.request("POST", "/", io.NopCloser(strings.NewReader(body)))
 				r.ContentLength = -1
@@ -360,8 +361,8 @@ func TestBodiesAreBounded(t *testing.T) {
 					t.Errorf("%d bytes: %+v", len(body), o)
 				}
 			}
-			if len(l.causes) > 0 {
-				t.Errorf("the instance is blamed: %v", <-l.causes)
+			if len(l.Causes) > 0 {
+				t.Errorf("the instance is blamed: %v", <-l.Causes)
 			}
 		})
 	}
@@ -371,7 +372,7 @@ func TestResponsesAreCompressed(t *testing.T) {
 	for name, h2c := range services() {
 		t.Run(name, func(t *testing.T) {
 			more := make(chan struct{})
-			l := serve(t, &door{terms: wire.Terms{H2C: h2c, Compress: []string{"gzip"}}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
+			l := serve(t, &wiretest.Door{Terms: wire.Terms{H2C: h2c, Compress: []string{"gzip"}}}, upstream(t, h2c, func(w http.ResponseWriter, r *http.Request) {
 				h := w.Header()
 				h.Set("Content-Type", "text/plain")
 				h.Set("ETag", `"x"`)
