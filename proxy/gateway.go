@@ -54,8 +54,9 @@ type Gateway struct {
 	unrouted *observe.Series // of what no route takes
 	table    atomic.Pointer[table]
 
-	configuring sync.Mutex // one Configure at a time
-	refreshing  sync.Mutex // one fill at a time, so that none overtakes a newer one
+	configuring sync.Mutex    // one Configure at a time
+	refreshing  sync.Mutex    // one fill at a time, so that none overtakes a newer one
+	filled      atomic.Uint64 // the registry's revision that the pools have
 
 	mu        sync.Mutex
 	listeners map[place]*listener
@@ -137,6 +138,14 @@ func (g *Gateway) follow(ctx context.Context) error {
 	}
 }
 
+// catchUp is refresh if the registry has changed, for a request to go by a table
+// at least as new as it: follow may be late on a busy machine.
+func (g *Gateway) catchUp() {
+	if g.registry.Revision() != g.filled.Load() {
+		g.refresh()
+	}
+}
+
 // refresh makes the pools what the registry says at this moment.
 func (g *Gateway) refresh() { g.fill(g.table.Load()) }
 
@@ -150,6 +159,7 @@ func (g *Gateway) fill(t *table) {
 			u.Forget()
 		}
 	}
+	g.filled.Store(s.Revision)
 }
 
 // Drain returns when no request is in flight at an instance's address: the

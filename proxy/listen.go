@@ -119,7 +119,7 @@ func (g *Gateway) Configure(ctx context.Context, st *stack.Stack) error {
 		p := next.pools[sv.Name]
 		if p == nil {
 			p = newPool(sv.Name)
-			p.hold, p.lastLine, p.connect = g.Hold, g.LastLine, g.upstream
+			p.hold, p.lastLine, p.connect, p.catchUp = g.Hold, g.LastLine, g.upstream, g.catchUp
 			next.pools[sv.Name] = p
 		}
 		p.configure(sv)

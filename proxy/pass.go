@@ -80,6 +80,7 @@ func (p *pass) Next(ctx context.Context, cause error) (wire.Upstream, error) {
 		p.tried = append(p.tried, &p.at.Host)
 		p.leave(failed)
 	}
+	p.pool.catchUp()
 	e, o := p.pool.take(p)
 	if e == nil && len(p.tried) > 0 && p.retrying {
 		p.tried = p.tried[:0] // the one that failed is better than none

@@ -26,6 +26,7 @@ type pool struct {
 	hold     time.Duration
 	lastLine func(instanceID string) string
 	connect  func(addr string, within time.Duration) wire.Upstream
+	catchUp  func() // has update called if the registry has changed
 
 	settings atomic.Pointer[settings]
 
@@ -53,7 +54,7 @@ type settings struct {
 }
 
 func newPool(service string) *pool {
-	p := &pool{service: service, hold: DefaultHold, changed: make(chan struct{}), freed: make(chan struct{}, 1)}
+	p := &pool{service: service, hold: DefaultHold, catchUp: func() {}, changed: make(chan struct{}), freed: make(chan struct{}, 1)}
 	p.configure(&stack.Service{})
 	return p
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -116,7 +117,6 @@ func TestNoRequestFailsWhileAddressesAreSwapped(t *testing.T) {
 		before := asked.Load()
 		next := generate(t, n)
 		old := w.swap("api-1", current.addr, next.addr, n)
-		w.refresh()
 		swapped.Store(int64(n))
 		if err := w.Drain(t.Context(), current.addr); err != nil {
 			t.Fatal(err)
@@ -170,6 +170,30 @@ func TestWhatIsAtAnOldAddressIsDrained(t *testing.T) {
 	}
 }
 
+// A request goes by the registry as it is when it comes, however late the
+// gateway is to hear of it.
+func TestARequestGoesByTheTableOfItsMoment(t *testing.T) {
+	reg := registry.New()
+	g := New(reg, Options{}) // it does not run
+	if err := g.Configure(t.Context(), declare(t, service("api"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range []string{"127.0.0.1:1", "127.0.0.1:2"} {
+		reg.Put(registry.Instance{ID: "api-1", Service: "api", Address: addr, State: registry.Ready})
+		w := newPass(g.table.Load().pools["api"], g.recorder, g.unrouted, &wire.Head{Header: testHeader{}})
+		u, err := w.Next(t.Context(), nil)
+		if err != nil || u.Addr() != addr {
+			t.Fatalf("it goes to %v, %v, want %s", u, err, addr)
+		}
+		w.Done(&wire.Outcome{})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is at a new address begins anew: nothing that the old one did is held
 // against it, and what the old one still does is not either.
 func TestANewAddressIsANewEndpoint(t *testing.T) {
@@ -219,7 +243,6 @@ func TestAProblemTellsOfNoneThatWasReplaced(t *testing.T) {
 	w.reg.Edit(nil,
 		registry.Instance{ID: "api-1", Service: "api", State: registry.Failed, Reason: "exit code 1"},
 		registry.Instance{ID: "api-1-old1", Service: "api", Address: nobody(t), State: registry.Draining, Beside: "api-1"})
-	w.refresh()
 	p := w.problem(503, w.request("GET", "api.localhost", "/", nil))
 	if p.Detail != "service api has no ready instance: api-1 is failed (exit code 1)" || len(p.Instances) != 1 {
 		t.Errorf("%+v", p)

@@ -7,13 +7,14 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Registry is the table. It is safe for concurrent use.
 type Registry struct {
 	mu       sync.Mutex
-	table    []Instance // sorted by service and replica
-	revision uint64
+	table    []Instance    // sorted by service and replica
+	revision atomic.Uint64 // grows under mu
 	latest   *Snapshot     // of revision, once somebody asked for it
 	newer    chan struct{} // closed when revision grows; nil while nobody waits
 }
@@ -21,7 +22,9 @@ type Registry struct {
 // New returns an empty table, at revision 1: a reader that has seen nothing
 // (after 0) learns at once that it is empty.
 func New() *Registry {
-	return &Registry{revision: 1}
+	r := &Registry{}
+	r.revision.Store(1)
+	return r
 }
 
 // Put inserts i, or replaces the instance with its ID, which always is the same
@@ -37,7 +40,7 @@ func (r *Registry) Delete(id string) { r.Edit([]string{id}) }
 func (r *Registry) Edit(gone []string, put ...Instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := r.revision + 1
+	next := r.revision.Load() + 1
 	changed := false
 	for _, id := range gone {
 		if at := slices.IndexFunc(r.table, func(i Instance) bool { return i.ID == id }); at >= 0 {
@@ -66,13 +69,16 @@ func (r *Registry) Edit(gone []string, put ...Instance) {
 
 // advance begins the next revision. The caller holds mu.
 func (r *Registry) advance() {
-	r.revision++
+	r.revision.Add(1)
 	r.latest = nil
 	if r.newer != nil {
 		close(r.newer)
 		r.newer = nil
 	}
 }
+
+// Revision is the table's. It is cheap enough to be asked for at each request.
+func (r *Registry) Revision() uint64 { return r.revision.Load() }
 
 // Snapshot returns the table as it is now.
 func (r *Registry) Snapshot() Snapshot {
@@ -86,7 +92,7 @@ func (r *Registry) Snapshot() Snapshot {
 func (r *Registry) Next(ctx context.Context, after uint64) (Snapshot, error) {
 	for {
 		r.mu.Lock()
-		if r.revision > after {
+		if r.revision.Load() > after {
 			s := r.snapshot()
 			r.mu.Unlock()
 			return s, nil
@@ -108,7 +114,7 @@ func (r *Registry) Next(ctx context.Context, after uint64) (Snapshot, error) {
 // caller holds mu.
 func (r *Registry) snapshot() Snapshot {
 	if r.latest == nil {
-		s := Snapshot{Revision: r.revision, Instances: slices.Clone(r.table)}
+		s := Snapshot{Revision: r.revision.Load(), Instances: slices.Clone(r.table)}
 		r.latest = &s
 	}
 	return *r.latest
