@@ -35,7 +35,7 @@ type instance struct {
 	mu       sync.Mutex
 	row      registry.Instance
 	standby  bool          // its replica's place is another's
-	exited   error         // how a standby ended before it took its place
+	exited   *failure      // how a standby ended before it took its place
 	drain    time.Duration // what is in flight when it stops may take so long
 	stopping bool          // asked to end
 	removed  bool          // its row goes with it

@@ -226,6 +226,7 @@ func (r *rollout) replace(ctx context.Context, w wanted, b build) error {
 		})
 	}
 	if err != nil {
+		standby.explain(err)
 		standby.stop(true, true)
 		standby.cancel()
 	}

@@ -166,10 +166,10 @@ func TestAReplacementThatEndsLeavesTheOldOne(t *testing.T) {
 	f.up(sv)
 	was := f.state("api-1", registry.Ready)
 	f.state("api-2", registry.Ready)
-	f.runner.set("serve", func(_ context.Context, _ Spec, out io.Writer) error {
-		_, _ = io.WriteString(out, "no such module\n")
-		return &ExitError{Code: 3}
-	})
+	f.runner.mu.Lock()
+	f.runner.rest = "no such module\n"
+	f.runner.mu.Unlock()
+	f.runner.set("serve", func(context.Context, Spec, io.Writer) error { return &ExitError{Code: 3} })
 	f.reload("api")
 	i := f.until("api-1", func(i registry.Instance) bool { return i.Stale != nil })
 	if i.State != registry.Ready || !i.Started.Equal(was.Started) || i.Stale.Reason != "the new instance ended: exit code 3" {

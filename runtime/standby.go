@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,9 +30,34 @@ func (i *instance) failsTrial(err error) bool {
 	if !i.standby {
 		return false
 	}
-	i.exited = &failure{"the new instance ended: " + reason(err), i.sup.Logs.Tail(i.want.ID, tailLines), err}
+	i.exited = &failure{reason: "the new instance ended: " + reason(err), err: err}
 	i.settle(i.exited)
 	return true
+}
+
+// lastWords is how long the output of an instance that ended may take to be in
+// the log.
+const lastWords = 2 * time.Second
+
+// explain adds to err, if that is the end of the standby i, what i said last.
+func (i *instance) explain(err error) {
+	var f *failure
+	if !errors.As(err, &f) {
+		return
+	}
+	i.mu.Lock()
+	ended := f == i.exited
+	i.mu.Unlock()
+	if !ended {
+		return
+	}
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-i.done:
+	case <-late.C: // what it started may live on
+	}
+	f.output = i.sup.Logs.Tail(i.want.ID, tailLines)
 }
 
 // takePlace makes i, in state to, the one that has the place of old, whose row

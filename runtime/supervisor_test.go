@@ -33,6 +33,7 @@ type fakeRunner struct {
 	signals  []string
 	broken   bool            // nothing builds
 	held     <-chan struct{} // until when builds take; nil for no time
+	rest     string          // that is read of the output of what has exited
 }
 
 // holds makes builds wait for the channel.
@@ -84,6 +85,7 @@ func (f *fakeRunner) Exec(context.Context, Spec, stack.Command, io.Writer) error
 func (f *fakeRunner) Run(ctx context.Context, s Spec, out io.Writer) error {
 	f.mu.Lock()
 	p, ok := f.programs[s.Command.Line]
+	rest := f.rest
 	f.running[s.ID]++
 	f.most[s.ID] = max(f.most[s.ID], f.running[s.ID])
 	f.mu.Unlock()
@@ -98,6 +100,7 @@ func (f *fakeRunner) Run(ctx context.Context, s Spec, out io.Writer) error {
 	s.OnStart(1)
 	err := p(ctx, s, out)
 	s.OnExit(err)
+	_, _ = io.WriteString(out, rest)
 	return err
 }
 
