@@ -20,7 +20,7 @@ const (
 	probeMost   = 250 * time.Millisecond
 	// probeBeside is the most for what stands by: few start at once then, and
 	// somebody who has saved a file waits.
-	probeBeside = 10 * time.Millisecond
+	probeBeside = 4 * time.Millisecond
 	// slowStart is how long a start may take before ps says what it waits for.
 	slowStart = 3 * time.Second
 )

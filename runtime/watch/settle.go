@@ -10,7 +10,7 @@ import (
 const (
 	// quietLeast is how long nothing more may happen before a single save is
 	// told: its events come within a millisecond or two.
-	quietLeast = 12 * time.Millisecond
+	quietLeast = 8 * time.Millisecond
 	// quietMore is that of a batch that has more than one path, and quietEach
 	// what each of them adds: tools that write many files pause at times.
 	quietMore = 25 * time.Millisecond

@@ -208,7 +208,7 @@ func TestQuiet(t *testing.T) {
 		}
 		return s.batch.quiet()
 	}
-	if q := quiet(1); q < 10*time.Millisecond || q > 15*time.Millisecond {
+	if q := quiet(1); q < 5*time.Millisecond || q > 15*time.Millisecond {
 		t.Errorf("a single save is told after %v", q)
 	}
 	if one, few, many, all := quiet(1), quiet(5), quiet(50), quiet(70000); one >= few || few >= many || many >= all || all != quietMost {
