@@ -195,6 +195,9 @@ func (l *loader) headerRules(n *node, path string) HeaderRules {
 	}
 	for _, name := range n.get("remove").all() {
 		l.framed(name, path+".remove")
+		if strings.EqualFold(name.string(), "Host") {
+			l.add(name.pos(), path+".remove", "`set: {Host: …}` changes it", "want a header that a request can do without, got %s", quote(name.string()))
+		}
 	}
 	if h.IsZero() {
 		h.Set = map[string]string{} // named, and empty

@@ -106,7 +106,8 @@ func (h *head) parseTrailers(b []byte) *fault {
 	}
 	for i := range h.n {
 		switch n := h.name(&h.fields[i]); {
-		case frames(n), equalFold(n, "connection"), equalFold(n, "trailer"), equalFold(n, "authorization"), equalFold(n, "set-cookie"):
+		case frames(n), equalFold(n, "connection"), equalFold(n, "trailer"), equalFold(n, "authorization"), equalFold(n, "set-cookie"),
+			whatIs(n, true) == tells: // a client does not say who it is in front of a proxy
 			return badTrailer
 		}
 	}

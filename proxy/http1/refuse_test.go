@@ -221,6 +221,7 @@ var badChunks = map[string]string{
 	"Trailer as trailer":            "0\r\nTrailer: X\r\n\r\n",
 	"credentials as trailer":        "0\r\nAuthorization: Basic eDp5\r\n\r\n",
 	"a space before an extension":   "5 ;a\r\nhello\r\n0\r\n\r\n",
+	"whom it is for as trailer":     "0\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n",
 	"a cookie as trailer":           "0\r\nSet-Cookie: a=b\r\n\r\n",
 }
 
