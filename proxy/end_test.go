@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -529,7 +530,12 @@ func TestRawConnectionsToAReplacedInstanceEnd(t *testing.T) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	_, _ = io.WriteString(c, "hello")
-	eventually(t, "the connection is relayed", func() bool { return !w.pooled("api").landed(addr) })
+	pool := w.pooled("api")
+	eventually(t, "the connection is relayed", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return slices.ContainsFunc(pool.all, func(e *endpoint) bool { return e.addr == addr && len(e.relays) == 1 })
+	})
 	got := make(chan string, 1)
 	go func() {
 		b, err := io.ReadAll(c)

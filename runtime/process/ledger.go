@@ -183,24 +183,24 @@ func sweep(ctx context.Context, path string) (int, error) {
 	return len(seen), nil
 }
 
-// survivors are the processes of a run that live: those that are known, what
-// is below them, and what has the mark. What is found becomes known, since a
+// survivors are the processes of a run that live: those that are known or have
+// the mark, and what is below them. What is found becomes known, since a
 // process that has left its session and its environment behind is only found
 // while one that is known stands above it. Known are pids with start times: the
 // pid alone may be another's by now.
 func survivors(known map[int]string, mark string) []int {
-	found := map[int]bool{}
+	roots := markedProcesses(mark, "")
 	for pid, start := range known {
-		if startTime(pid) != start {
-			continue
+		if startTime(pid) == start {
+			roots = append(roots, pid)
 		}
+	}
+	found := map[int]bool{}
+	for _, pid := range roots {
 		found[pid] = true
 		for _, p := range below(pid) {
 			found[p] = true
 		}
-	}
-	for _, pid := range markedProcesses(mark, "") {
-		found[pid] = true
 	}
 	delete(found, os.Getpid())
 	out := make([]int, 0, len(found))

@@ -194,7 +194,7 @@ var hardToStop = map[string]string{
 	"setsid grandchild":   `setsid sh -c 'echo pid $$$$; exec sleep 600' & echo pid $$$$; while ! ps -o sid= -p $! >/dev/null; do :; done; sleep 0.1; echo up; wait`,
 	"deaf setsid":         `setsid sh -c 'trap "" TERM; echo pid $$$$; echo up; while :; do sleep 600; done' & wait`,
 	"leader waits for it": `trap "" TERM; setsid sh -c 'echo pid $$$$; echo up; exec sleep 600'; sleep 600 & wait`,
-	"deaf, without env":   `env -i setsid sh -c 'trap "" TERM; echo pid $$$$; echo up; while :; do sleep 600; done' & echo pid $$$$; wait`,
+	"deaf, without env":   `echo pid $$$$; env -i setsid sh -c 'trap "" TERM; echo pid $$$$; echo up; while :; do sleep 600; done' & wait`,
 	"no environment":      `(env -i setsid sh -c 'echo pid $$$$; echo up; exec sleep 600' &) ; echo pid $$$$; exec sleep 600`,
 }
 
@@ -429,6 +429,32 @@ func TestSweepSparesAReusedPID(t *testing.T) {
 	if !alive(cmd.Process.Pid) {
 		t.Error("a process that only had the pid was killed")
 	}
+}
+
+// What is below a process that only its mark tells of, and has neither that mark
+// nor its session, is found while that one lives.
+func TestSweepFindsWhatIsBelowAMark(t *testing.T) {
+	state, out := t.TempDir(), newBuffer()
+	if err := os.MkdirAll(runDir(state), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(runDir(state), "feed"+ledgerExt), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `echo pid $$; env -i setsid sh -c 'trap "" TERM; echo pid $$; echo up; while :; do sleep 600; done' & wait`)
+	cmd.Env = append(os.Environ(), markEnv+"=feed")
+	cmd.Stdout, cmd.WaitDelay = out, time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error, 1)
+	go func() { waited <- cmd.Wait() }()
+	list := pids(out.until(t, "up\n"))
+	if n, err := SweepStale(t.Context(), state); err != nil || n < len(list) {
+		t.Errorf("SweepStale = %d, %v", n, err)
+	}
+	awaitEnd(t, list)
+	<-waited
 }
 
 func TestTheGuardianIsReplaced(t *testing.T) {
