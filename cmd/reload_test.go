@@ -230,10 +230,11 @@ func (r *reloading) twoSaves(t *testing.T) {
 					return err
 				}
 				// Once more, with the first one under way.
-				if _, err := r.Save(service, v+2, false); err != nil {
+				at, err := r.Save(service, v+2, false)
+				if err != nil {
 					return err
 				}
-				if err := r.awaitBeside(ctx, service); err != nil {
+				if err := r.awaitBeside(ctx, service, at); err != nil {
 					return err
 				}
 				return r.save(ctx, service, v+3)
@@ -243,11 +244,11 @@ func (r *reloading) twoSaves(t *testing.T) {
 	})
 }
 
-// awaitBeside waits until a replacement stands by, or is there.
-func (r *reloading) awaitBeside(ctx context.Context, service string) error {
+// awaitBeside waits until a replacement stands by, or has its place already: one
+// in Go needs some milliseconds, which the follower of the table may miss.
+func (r *reloading) awaitBeside(ctx context.Context, service string, saved time.Time) error {
 	return r.AwaitTable(ctx, "an instance of "+service+" stands by", func(s registry.Snapshot) bool {
-		_, ok := standby(s, service)
-		return ok
+		return slices.ContainsFunc(s.Service(service), func(i registry.Instance) bool { return i.Started.After(saved) })
 	})
 }
 
