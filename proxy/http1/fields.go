@@ -16,6 +16,7 @@ const (
 	isTE
 	isHostField
 	isAccept
+	isAuthorization
 	isExpect
 	isUpgrade
 	isConnection
@@ -37,6 +38,7 @@ var known = func() (t [20][]knownField) {
 	add(isTE, false, "te")
 	add(isHostField, true, "host")
 	add(isAccept, true, "accept")
+	add(isAuthorization, true, "authorization")
 	add(isExpect, true, "expect")
 	add(isUpgrade, false, "upgrade")
 	add(isConnection, false, "connection")
@@ -170,6 +172,11 @@ func (h *head) heed(f *field, s special, said *framing) *fault {
 		h.host, h.hosted = v, true
 	case isAccept:
 		h.html = bytes.Contains(v, []byte("text/html"))
+	case isAuthorization:
+		if h.authorized {
+			return twoCredentials
+		}
+		h.authorized = true
 	case isExpect:
 		h.expects = true
 	case isUpgrade:

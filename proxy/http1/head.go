@@ -41,6 +41,7 @@ var (
 	oldCoding      = &fault{http.StatusBadRequest, "Transfer-Encoding in HTTP/1.0"}
 	badFraming     = &fault{http.StatusBadRequest, "both Content-Length and Transfer-Encoding"}
 	badHost        = &fault{http.StatusBadRequest, "there is not one valid Host"}
+	twoCredentials = &fault{http.StatusBadRequest, "there is more than one Authorization"}
 	foreignHost    = &fault{http.StatusBadRequest, "the request target names another host than Host does"}
 	tooManyFields  = &fault{http.StatusRequestHeaderFieldsTooLarge, "more than 100 fields"}
 	tooLarge       = &fault{http.StatusRequestHeaderFieldsTooLarge, "the head is larger than 32 KiB"}
@@ -89,6 +90,7 @@ type head struct {
 	expects, trailers, html bool
 	requestID               bool // has X-Request-Id
 	hosted                  bool // has Host
+	authorized              bool // has Authorization
 }
 
 // reset forgets everything but the array of fields.
@@ -97,7 +99,7 @@ func (h *head) reset(b []byte) {
 	h.method, h.target, h.host, h.path, h.query = nil, nil, nil, nil, nil
 	h.status, h.length, h.upgrade = 0, 0, nil
 	h.old, h.close, h.persist, h.nominated = false, false, false, false
-	h.expects, h.trailers, h.html, h.requestID, h.switches, h.hosted = false, false, false, false, false, false
+	h.expects, h.trailers, h.html, h.requestID, h.switches, h.hosted, h.authorized = false, false, false, false, false, false, false
 }
 
 // parseRequest parses the head of a request, up to and with its empty line.

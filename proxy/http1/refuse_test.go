@@ -121,6 +121,8 @@ var refused = []struct {
 	{"no Host", 400, "GET / HTTP/1.1\r\n\r\n"},
 	{"two Hosts", 400, get + "Host: b\r\n\r\n"},
 	{"one Host, twice", 400, get + "host: a\r\n\r\n"},
+	// The gateway would check one, and a service might go by the other.
+	{"two Authorizations", 400, get + "Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n"},
 	{"two Hosts in one", 400, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"},
 	{"a Host with a space", 400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
 	{"a Host with a path", 400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},

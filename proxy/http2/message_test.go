@@ -103,6 +103,15 @@ func TestOptionsOfTheServerItself(t *testing.T) {
 	}
 }
 
+func TestTwoCredentialsAreRefused(t *testing.T) {
+	l := serve(t, &wiretest.Door{}, scripted(t, func(int, net.Conn, *bufio.Reader) { t.Error("the request has passed") }))
+	r := l.request("GET", "/", nil)
+	r.Header["Authorization"] = []string{"Bearer a", "Bearer b"}
+	if res, _ := l.do(r); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %s", res.Status)
+	}
+}
+
 func TestHeadersAreMadeAnew(t *testing.T) {
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	added := &wire.Rules{Remove: []string{"x-gone"}, Add: []wire.Field{{Name: "X-Added", Value: "1"}}}

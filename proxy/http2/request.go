@@ -37,6 +37,8 @@ func (x *exchange) look() *wire.Problem {
 		return refusal(http.StatusBadRequest, "the path is none, or has characters that have to be encoded")
 	case r.Host == "" && r.ProtoAtLeast(1, 1), !all(r.Host, isHost):
 		return refusal(http.StatusBadRequest, "there is not one valid host")
+	case len(r.Header["Authorization"]) > 1:
+		return refusal(http.StatusBadRequest, "there is more than one Authorization")
 	case len(r.Header) > maxFields:
 		return refusal(http.StatusRequestHeaderFieldsTooLarge, "more than 100 fields")
 	}
