@@ -1,0 +1,1 @@
+"""Acme Widgets: an HTTP service on Python's standard library."""
