@@ -5,6 +5,7 @@ TIMEOUT  ?= 10m
 FUZZTIME ?= 10s
 ARGS     ?=
 
+TEMPLATES = $(patsubst %/template.yaml,%,$(wildcard templates/*/template.yaml))
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # A tool's file is named by its package and version, so a new version installs itself.
@@ -12,7 +13,7 @@ GOFUMPT     = .tools/mvdan.cc/gofumpt@v0.12.0/gofumpt
 GOLANGCI    = .tools/github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0/golangci-lint
 GOVULNCHECK = .tools/golang.org/x/vuln/cmd/govulncheck@v1.9.0/govulncheck
 
-.PHONY: help build test lint fmt bench bench-gateway fuzz cross vuln clean
+.PHONY: help build test test-templates generate lint fmt bench bench-gateway fuzz cross vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,13 @@ build: ## Build ./msctl: static, no cgo
 test: ## Run every test under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) ./...
 	CGO_ENABLED=0 $(GO) test -run 'AllocatesNothing$$' ./proxy # pools leak under the race detector
+
+test-templates: ## Render every template in each pair of its options, and run its own linters and tests there
+	$(GO) build -o .tools/msctl .
+	@for t in $(TEMPLATES); do echo "templates test $$t"; .tools/msctl templates test ./$$t || exit 1; done
+
+generate: ## Pack the templates
+	$(GO) generate ./...
 
 lint: $(GOFUMPT) $(GOLANGCI) ## Check the form, go vet and the linters
 	@out=$$($(GOFUMPT) -l .); test -z "$$out" || { printf 'not formatted (make fmt):\n%s\n' "$$out"; exit 1; }

@@ -33,6 +33,7 @@ var layers = map[string]struct {
 	"cmd":             {anything, "the one place where siblings meet"},
 	"stack":           {nil, "a stack file is checked without running anything"},
 	"ports":           {nil, "leases are machine-wide: they know no stack"},
+	"templates":       {nil, "files in, files out: who runs them, and the stack file, are cmd's matter"},
 	"registry":        {nil, "the table that all others read knows none of them"},
 	"logs":            {nil, "logs are lines with a source's name, whatever wrote them"},
 	"runtime":         {[]string{"logs", "ports", "registry", "stack"}, "it tells the gateway and the API through the registry alone"},
@@ -55,7 +56,7 @@ var soleUsers = []struct {
 	{"os/exec", []string{"cmd", "runtime/process", "bench"}, "a process that is not in a group and in the ledger may be left behind; cmd opens a browser"},
 	{"os.StartProcess", []string{"runtime/process", "bench"}, "as os/exec"},
 	{"github.com/spf13/cobra", []string{"cmd"}, "flags are parsed in cmd; all else takes an options struct"},
-	{"gopkg.in/yaml.v3", []string{"stack"}, "one reader of YAML keeps errors at file:line:col"},
+	{"gopkg.in/yaml.v3", []string{"stack", "templates"}, "one reader of stack files keeps errors at file:line:col; template.yaml and records are templates' own"},
 	{"github.com/fsnotify/fsnotify", []string{"runtime/watch"}, "others get settled batches, not events"},
 }
 

@@ -38,6 +38,7 @@ var measurements = []measurement{
 	{"idle", idle},
 	{"reload", reload},
 	{"watch", watching},
+	{"scaffold", scaffold},
 }
 
 func main() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/msctl/msctl/control"
 	"github.com/msctl/msctl/stack"
+	"github.com/msctl/msctl/templates"
 )
 
 // exitError carries an exit code, and a hint for the reader.
@@ -47,12 +48,14 @@ func exitCode(err error) int {
 	var e *exitError
 	var far *control.Error
 	var unknown *stack.UnknownError
+	var answers *templates.AnswersError
+	var noTemplate *templates.UnknownError
 	switch {
 	case errors.As(err, &e):
 		return e.code
 	case errors.As(err, &far) && far.Code != 0:
 		return far.Code
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown), errors.As(err, &answers), errors.As(err, &noTemplate):
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -133,6 +133,9 @@ type group struct {
 // groups list every command, in the order of the help.
 func (a *app) groups() []group {
 	return []group{
+		{"Write:", []*cobra.Command{
+			a.newCommand(), a.addCommand(), a.updateCommand(), a.templatesCommand(), a.importCommand(), a.demoCommand(),
+		}},
 		{"Run:", []*cobra.Command{
 			a.upCommand(), a.downCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.reloadCommand(), a.scaleCommand(),
 			a.runCommand(), a.execCommand(), a.waitCommand(),

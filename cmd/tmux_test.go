@@ -179,3 +179,35 @@ func TestTerminalNoColor(t *testing.T) {
 	x.keys("C-c")
 	x.untilNothingIsLeft()
 }
+
+// TestTerminalNewService fills in the form that new service is without flags.
+func TestTerminalNewService(t *testing.T) {
+	x := openTerminal(t)
+	x.keys("msctl new service", "Enter")
+	x.until(`Name`)
+	x.keys("class", "Enter")
+	x.until(`the word is taken`)
+	x.keys("C-u", "orders", "Enter")
+	x.until(`┃.* Template`)
+	x.keys("/", "python-min", "Enter", "Enter")
+	x.until(`┃.* store`)
+	x.until(`Resource`)
+	x.until(`Calls`)
+	done := regexp.MustCompile(`next: msctl up`)
+	if !until(func() bool { // a key that comes just as a question does is lost
+		x.keys("Enter")
+		return done.MatchString(x.screen())
+	}) {
+		t.Fatalf("the form does not end:\n%s", x.screen())
+	}
+	if _, err := os.Stat(filepath.Join(x.dir, "services", "orders", "README.md")); err != nil {
+		t.Error(err)
+	}
+
+	x.keys("clear; msctl new service", "Enter")
+	x.until(`Name`)
+	x.keys("C-c")
+	x.until(`^ready>`)
+	x.keys(`echo "code $?"`, "Enter")
+	x.until(`^code 130$`)
+}

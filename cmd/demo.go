@@ -1,0 +1,136 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/msctl/msctl/stack"
+	"github.com/msctl/msctl/templates"
+)
+
+// demoService is a service of the demo, and what it takes to run it.
+type demoService struct {
+	name, template, resource string
+	calls                    []string
+	tools                    []string
+}
+
+// demoServices are the demo's, in the order of their calls.
+var demoServices = []demoService{
+	{"catalog", "python-min", "item name:string price:decimal stock:int", nil, []string{"python3"}},
+	{"orders", "go-api", "order item_name:string amount:int paid:bool", []string{"catalog"}, []string{"go"}},
+}
+
+type demoOptions struct {
+	dir   string
+	write bool // and no more
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{
+		Use:   "demo [FOLDER]",
+		Short: "Write a small shop and bring it up",
+		Long: `Write a small shop into a folder (default ./shop) and bring it up: a service in
+each of Python and Go that is installed here, each with data of its own, behind
+one gateway. A shop that is there already is brought up as it is.`,
+		Example: "  msctl demo\n  msctl demo /tmp/shop --write-only",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.dir = "shop"
+			if len(args) > 0 {
+				o.dir = args[0]
+			}
+			return a.demo(c.Context(), o)
+		},
+	}
+	c.Flags().BoolVar(&o.write, "write-only", false, "write it, and do not bring it up")
+	return c
+}
+
+func (a *app) demo(ctx context.Context, o demoOptions) error {
+	if !filepath.IsAbs(o.dir) {
+		o.dir = filepath.Join(a.dir, o.dir)
+	}
+	if _, err := os.Stat(filepath.Join(o.dir, stack.FileName)); errors.Is(err, os.ErrNotExist) {
+		if err := a.writeDemo(ctx, o.dir); err != nil {
+			return err
+		}
+	}
+	if o.write {
+		return nil
+	}
+	a.dir, a.file = o.dir, ""
+	return a.up(ctx, upOptions{})
+}
+
+// writeDemo writes the services that can run here.
+func (a *app) writeDemo(ctx context.Context, dir string) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return &exitError{code: exitFailed, err: fmt.Errorf("%s exists, and has no stack in it", dir), hint: "msctl demo FOLDER writes the shop elsewhere; nothing was written"}
+	}
+	p, err := a.freshProject(dir, "shop")
+	if err != nil {
+		return err
+	}
+	written := map[string]bool{}
+	for _, s := range demoServices {
+		if tool := missingTool(s.tools); tool != "" {
+			a.note("without %s: %s is not installed", s.name, tool)
+			continue
+		}
+		if err := addDemo(p, s, written); err != nil {
+			return err
+		}
+		written[s.name] = true
+	}
+	if len(written) == 0 {
+		return &exitError{code: exitFailed, err: errors.New("neither Python nor Go is installed"), hint: "msctl runs anything that listens on a port: see msctl new stack"}
+	}
+	if err := a.carryOutApart(ctx, p, showOptions{}); err != nil {
+		return err
+	}
+	a.note("wrote %s", dir)
+	for _, s := range demoServices {
+		if written[s.name] {
+			r := strings.Fields(s.resource)[0]
+			a.note("try: curl http://127.0.0.1:8080/%s/%ss", s.name, r)
+		}
+	}
+	return nil
+}
+
+func addDemo(p *project, s demoService, written map[string]bool) error {
+	t, err := templates.Named(s.template)
+	if err != nil {
+		return err
+	}
+	answers, err := newServiceOptions{name: s.name, resource: s.resource}.complete(t, answersFile{})
+	if err != nil {
+		return err
+	}
+	at := placement{dir: servicesDir + "/" + s.name, source: s.template}
+	for _, c := range s.calls {
+		if written[c] {
+			at.calls = append(at.calls, c)
+		}
+	}
+	return p.add(t, answers, at)
+}
+
+// missingTool is the first of the programs that is not installed, "" for none.
+func missingTool(tools []string) string {
+	for _, t := range tools {
+		if _, err := exec.LookPath(t); err != nil {
+			return t
+		}
+	}
+	return ""
+}
