@@ -2,8 +2,10 @@
 
 import re
 import secrets
+import socket
 import time
 import traceback
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Callable
@@ -17,9 +19,10 @@ from acme_widgets.server import Server
 from acme_widgets.web import MAX_BODY, Problem, Request, Response, Router
 
 OPERATION = ("/healthz", "/readyz", "/metrics", "/openapi.json")
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
 IDLE_SECONDS = 75
+LINGER_SECONDS = 2
 
 
 def build(config: Config, ready: Callable[[], bool]) -> Server:
@@ -56,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     timeout = IDLE_SECONDS
     request_id = ""
+    unread = False
 
     def handle_one_request(self) -> None:
         self.command, self.path, self.requestline, self.request_version = "", "", "", "HTTP/1.1"
@@ -119,20 +123,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
+            if "Content-Length" in self.headers:
+                self.close_connection = True  # two lengths: where the next request begins is open to doubt
             return self._chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isascii() or not length.isdigit():
+        given = ",".join(self.headers.get_all("Content-Length", ["0"]))
+        if not re.fullmatch("[0-9]{1,18}", given):
             self.close_connection = True
             raise Problem(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
-        if int(length) > MAX_BODY:
+        length = int(given)
+        if length > MAX_BODY:
             raise self._too_large()
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+        body = self.rfile.read(length)
+        if len(body) < length:
             raise ConnectionError("the client has left")
         return body
 
     def _chunks(self) -> bytes:
-        body = b""
+        body = bytearray()
         while True:
             size = self.rfile.readline(1024).split(b";")[0].strip()
             if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size):
@@ -143,12 +150,12 @@ class Handler(BaseHTTPRequestHandler):
             if int(size, 16) == 0:
                 while self.rfile.readline(65537).strip():
                     pass  # trailers
-                return body
+                return bytes(body)
             body += self.rfile.read(int(size, 16))
             self.rfile.readline(3)
 
     def _too_large(self) -> Problem:
-        self.close_connection = True  # what is left of the body is not the next request
+        self.close_connection = self.unread = True  # what is left of the body is not the next request
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"want a body of at most {MAX_BODY} bytes")
 
     def _write(self, response: Response) -> None:
@@ -166,6 +173,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def finish(self) -> None:
+        super().finish()
+        if self.unread:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Take what the client still sends: to close at once would reset the
+        connection before it has read the answer."""
+        until = time.monotonic() + LINGER_SECONDS
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(LINGER_SECONDS)
+            while time.monotonic() < until and self.connection.recv(65536):
+                pass
 
     def handle_expect_100(self) -> bool:
         self.send_response_only(HTTPStatus.CONTINUE)

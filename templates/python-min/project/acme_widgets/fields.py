@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Callable
 
@@ -13,15 +13,20 @@ Check = Callable[[Any], Any]
 
 
 def string(value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+    if not _is_text(value) or not 1 <= len(value) <= 200:
         raise ValueError("want text of 1 to 200 characters")
     return value
 
 
 def text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 10_000:
+    if not _is_text(value) or len(value) > 10_000:
         raise ValueError("want text of at most 10000 characters")
     return value
+
+
+def _is_text(value: Any) -> bool:
+    # Half of a surrogate pair, as "\ud800", is JSON, but cannot be stored.
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def integer(value: Any) -> int:
@@ -33,14 +38,11 @@ def integer(value: Any) -> int:
 def decimal(value: Any) -> str:
     """Decimals are kept and answered as text: no binary fraction is exact."""
     wrong = ValueError('want a decimal such as "12.50", with at most 18 digits, 4 of them after the point')
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise wrong
     if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,4})?", str(value)):
         raise wrong
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise wrong from None
+    number = Decimal(value)
     if len(number.as_tuple().digits) > 18:
         raise wrong
     return str(number)
@@ -61,7 +63,7 @@ def moment(value: Any) -> str:
         at = at.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise wrong from None
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.isoformat().replace("+00:00", "Z")
 
 
 SCHEMAS: dict[Check, dict[str, Any]] = {

@@ -2,6 +2,8 @@
 
 import threading
 
+# A client can make up methods: each would be a series of its own.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -17,6 +19,8 @@ class Metrics:
             self._in_flight += 1
 
     def end(self, method: str, route: str, status: int, seconds: float) -> None:
+        if method not in METHODS:
+            method = "_OTHER"
         with self._lock:
             self._in_flight -= 1
             self._total[method, route, status] = self._total.get((method, route, status), 0) + 1

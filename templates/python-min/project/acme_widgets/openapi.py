@@ -22,7 +22,7 @@ def document(service: str, version: str, resources: list[Resource]) -> dict[str,
 
 
 def _describe(resource: Resource, paths: dict[str, Any], schemas: dict[str, Any]) -> None:
-    name = resource.name.title().replace(" ", "")
+    name = "".join(word.capitalize() for word in resource.name.split())
     tags = [resource.plural]
     written = {field: SCHEMAS[check] for field, check in resource.fields.items()}
     own = {

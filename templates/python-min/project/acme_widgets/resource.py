@@ -51,7 +51,7 @@ class Resource:
 
 def _limit(request: Request) -> int:
     text = request.parameter("limit", str(DEFAULT_LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= MAX_LIMIT:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MAX_LIMIT:
         message = f"want a number from 1 to {MAX_LIMIT}"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the limit is not right", [{"field": "limit", "message": message}])
     return int(text)

@@ -38,8 +38,7 @@ class Server(ThreadingHTTPServer):
         with self._changed:
             for connection, busy in self._busy.items():
                 if not busy:
-                    with suppress(OSError):  # it has just closed by itself
-                        connection.shutdown(socket.SHUT_RD)
+                    _read_no_more(connection)
             return self._changed.wait_for(lambda: not self._busy, timeout=grace)
 
     @contextmanager
@@ -54,6 +53,8 @@ class Server(ThreadingHTTPServer):
     def _note(self, connection: Any, busy: bool) -> None:
         with self._changed:
             self._busy[connection] = busy
+            if self.closing and not busy:  # it was answered as drain began
+                _read_no_more(connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._note(request, False)
@@ -64,3 +65,8 @@ class Server(ThreadingHTTPServer):
         with self._changed:
             self._busy.pop(request, None)
             self._changed.notify_all()
+
+
+def _read_no_more(connection: Any) -> None:
+    with suppress(OSError):  # it has just closed by itself
+        connection.shutdown(socket.SHUT_RD)

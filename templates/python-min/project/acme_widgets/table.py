@@ -24,7 +24,8 @@ class Table:
         return None if row is None else self._row(row)
 
     def add(self, values: dict[str, Any]) -> dict[str, Any]:
-        row = {**values, "created_at": _now(), "updated_at": _now()}
+        now = _now()
+        row = {**values, "created_at": now, "updated_at": now}
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         with database.connect() as db:
             id = db.execute(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", list(row.values())).lastrowid

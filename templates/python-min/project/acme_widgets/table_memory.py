@@ -26,8 +26,9 @@ class Table:
             return None if row is None else dict(row)
 
     def add(self, values: dict[str, Any]) -> dict[str, Any]:
+        now = _now()
         with self._lock:
-            row = {"id": next(self._ids), **values, "created_at": _now(), "updated_at": _now()}
+            row = {"id": next(self._ids), **values, "created_at": now, "updated_at": now}
             self._rows[row["id"]] = row
             return dict(row)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Callable
 from urllib.parse import parse_qs
@@ -22,8 +23,8 @@ class Request:
         if self.media_type != "application/json":
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "want application/json")
         try:
-            return json.loads(self.body, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+            return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse)
+        except (ValueError, ArithmeticError, RecursionError):
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from None
 
     def parameter(self, name: str, default: str) -> str:

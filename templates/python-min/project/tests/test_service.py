@@ -10,9 +10,8 @@ from tests.service import Service
 class ServiceTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
-        cls.service = cls.enterClassContext(Service()) if hasattr(cls, "enterClassContext") else Service()
-        if not hasattr(cls, "enterClassContext"):  # Python 3.10
-            cls.addClassCleanup(cls.service.__exit__)
+        cls.service = Service()
+        cls.addClassCleanup(cls.service.__exit__)
 
     def test_operation(self) -> None:
         self.assertEqual(self.service.ask("GET", "/healthz")[::2], (200, {"status": "alive"}))
@@ -41,6 +40,23 @@ class ServiceTest(unittest.TestCase):
         with self.service.socket() as client:
             client.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1))
             self.assertIn(b"413", client.recv(100))
+
+    def test_the_answer_is_read_by_who_sends_a_body_that_is_too_large(self) -> None:
+        self.assertEqual(self.service.ask("POST", "/x", b"x" * (8 * MAX_BODY))[0], 413)
+
+    def test_lengths_that_are_none(self) -> None:
+        for lengths in (b"Content-Length: x", b"Content-Length: " + b"9" * 5000, b"Content-Length: 2\r\nContent-Length: 3"):
+            with self.service.socket() as client:
+                client.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n\r\n")
+                self.assertIn(b"400", client.recv(100))
+
+    def test_methods_that_are_made_up_are_counted_as_one(self) -> None:
+        with self.service.socket() as client:
+            client.sendall(b'X"} /made-up HTTP/1.1\r\nHost: a\r\n\r\n')
+            self.assertIn(b"404", client.recv(100))
+        self.service.logged(path="/made-up")
+        text = self.service.ask("GET", "/metrics")[2]
+        self.assertIn('http_requests_total{method="_OTHER",route="none",status="404"} 1', text)
 
     def test_what_is_no_http(self) -> None:
         with self.service.socket() as client:

@@ -65,7 +65,7 @@ class SpareGadgetsTest(unittest.TestCase):
             seen += [item["id"] for item in page["items"]]
             cursor = page["next"]
         self.assertEqual(seen, ids)
-        for query in ("limit=0", "limit=101", "limit=x", "cursor=!", "cursor=eA"):
+        for query in ("limit=0", "limit=101", "limit=00999", "limit=x", "cursor=!", "cursor=eA"):
             self.assertEqual(self.ask("GET", "/spare-gadgets?" + query)[0], 422)
 
     def test_what_is_wrong_is_said_at_once(self) -> None:
