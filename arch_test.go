@@ -40,6 +40,7 @@ var layers = map[string]struct {
 	"runtime/process": {[]string{"ports", "runtime", "stack"}, "a Runner; of ports only the name of StackEnv"},
 	"runtime/watch":   {nil, "files in, batches out"},
 	"proxy":           {[]string{"registry", "stack"}, "routes come from the stack, endpoints from the registry; who started them is no matter"},
+	"verify":          {nil, "looks at any service; who started it is no matter"},
 	"control":         {[]string{"logs", "registry"}, "serves the tables; what a command does is behind an interface of its own"},
 	"bench":           {anything, "measures anything"},
 }

@@ -145,7 +145,7 @@ func (a *app) groups() []group {
 			a.requestsCommand(), a.graphCommand(), a.openCommand(), a.envCommand(),
 		}},
 		{"Check:", []*cobra.Command{
-			a.validateCommand(), a.configCommand(), a.schemaCommand(), a.doctorCommand(),
+			a.validateCommand(), a.configCommand(), a.schemaCommand(), a.doctorCommand(), a.verifyCommand(),
 		}},
 		{"Others:", []*cobra.Command{a.trustCommand(), a.versionCommand(), a.superviseCommand()}},
 	}
