@@ -1,11 +1,9 @@
 """python3 -m acme_widgets runs the service until SIGTERM."""
 
-import os
-import signal
 import sys
 import threading
 
-from acme_widgets import app, config, log
+from acme_widgets import app, config, log, signals
 # msctl:if store=sqlite
 from acme_widgets import database
 # msctl:end
@@ -18,10 +16,7 @@ def main() -> int:
         print(err, file=sys.stderr)
         return 2
     log.configure(settings)
-    # A pipe: an Event could be locked by what the handler interrupts.
-    told, tell = os.pipe()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: os.write(tell, b"x"))
+    told = signals.listen()
 
     ready = _always
     # msctl:if store=sqlite
@@ -31,7 +26,7 @@ def main() -> int:
     server = app.build(settings, ready)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     log.log("info", "listening", host=settings.host, port=server.server_port)
-    os.read(told, 1)
+    told.recv(1)
     all_done = server.drain(settings.delay, settings.grace)
     log.log("info" if all_done else "error", "stopped" if all_done else "stopped; requests were cut")
     return 0 if all_done else 1

@@ -23,6 +23,7 @@ TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
 IDLE_SECONDS = 75
 LINGER_SECONDS = 2
+MAX_TRAILERS = 100  # as many as http.server takes headers
 
 
 def build(config: Config, ready: Callable[[], bool]) -> Server:
@@ -148,11 +149,17 @@ class Handler(BaseHTTPRequestHandler):
             if len(body) + int(size, 16) > MAX_BODY:
                 raise self._too_large()
             if int(size, 16) == 0:
-                while self.rfile.readline(65537).strip():
-                    pass  # trailers
+                self._skip_trailers()
                 return bytes(body)
             body += self.rfile.read(int(size, 16))
             self.rfile.readline(3)
+
+    def _skip_trailers(self) -> None:
+        for _ in range(MAX_TRAILERS):
+            if not self.rfile.readline(1024).strip():
+                return
+        self.close_connection = True
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body has too many trailers")
 
     def _too_large(self) -> Problem:
         self.close_connection = self.unread = True  # what is left of the body is not the next request

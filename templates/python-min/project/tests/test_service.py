@@ -50,6 +50,12 @@ class ServiceTest(unittest.TestCase):
                 client.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n\r\n")
                 self.assertIn(b"400", client.recv(100))
 
+    def test_trailers_have_an_end(self) -> None:
+        for trailers, answer in ((b"A: b\r\n" * 100, b"400"), (b"A: b\r\n", b"404")):
+            with self.service.socket() as client:
+                client.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + b"\r\n")
+                self.assertIn(answer, client.recv(100))
+
     def test_methods_that_are_made_up_are_counted_as_one(self) -> None:
         with self.service.socket() as client:
             client.sendall(b'X"} /made-up HTTP/1.1\r\nHost: a\r\n\r\n')
