@@ -76,10 +76,14 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
 
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
+told, tell = os.pipe()
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)  # a handler of Python's waits until the main thread wakes
+signal.signal(signal.SIGTERM, lambda *_: None)
 server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
 threading.Thread(target=server.serve_forever, args=(0.02,)).start()
-stop.wait()
+os.read(told, 1)
+stop.set()
 server.shutdown()
 for connection in server.connections.copy():
     with suppress(OSError):  # it has just closed by itself

@@ -66,7 +66,7 @@ func (s *server) observe(next *http.ServeMux) http.Handler {
 		}
 		method := r.Method
 		if !slices.Contains(known, method) {
-			method = "other"
+			method = "_OTHER"
 		}
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		ctx, span := tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
