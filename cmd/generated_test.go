@@ -59,6 +59,7 @@ func TestGeneratedServicesServe(t *testing.T) {
 	for _, name := range templates.Names() {
 		t.Run(name, func(t *testing.T) { useGenerated(t, url+"/"+name) })
 	}
+	msctl("verify") // among others, that SIGTERM under load costs no request
 	msctl("down")
 }
 

@@ -38,23 +38,37 @@ const (
 // unlock is called or the process ends.
 func lockState(ctx context.Context, dir string) (state string, unlock func(), err error) {
 	state = stateDir(dir)
+	if err := makeState(state); err != nil {
+		return "", nil, err
+	}
+	unlock, err = lockFolder(ctx, state, errLocked, "msctl ps shows whether it is up; msctl down stops it")
+	return state, unlock, err
+}
+
+func makeState(state string) error {
 	if err := os.MkdirAll(state, 0o755); err != nil {
-		return "", nil, &exitError{code: exitFailed, err: fmt.Errorf("make the state folder: %w", err), hint: "msctl keeps its socket and logs beside the stack file; that folder has to be writable"}
+		return &exitError{code: exitFailed, err: fmt.Errorf("make the state folder: %w", err), hint: "msctl keeps its socket and logs beside the stack file; that folder has to be writable"}
 	}
 	ignore := filepath.Join(state, ".gitignore")
 	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
 		if err := os.WriteFile(ignore, []byte(ignoreState), 0o644); err != nil {
-			return "", nil, fmt.Errorf("make the state folder: %w", err)
+			return fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	lock := flock.New(filepath.Join(state, lockName))
+	return nil
+}
+
+// lockFolder takes a folder for this process, until unlock is called or the
+// process ends. Where it stays another's, the error is taken.
+func lockFolder(ctx context.Context, dir string, taken error, hint string) (unlock func(), err error) {
+	lock := flock.New(filepath.Join(dir, lockName))
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	switch _, err := lock.TryLockContext(ctx, lockPoll); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return "", nil, &exitError{code: exitFailed, err: errLocked, hint: "msctl ps shows whether it is up; msctl down stops it"}
+		return nil, &exitError{code: exitFailed, err: taken, hint: hint}
 	case err != nil:
-		return "", nil, fmt.Errorf("lock the stack: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return state, func() { _ = lock.Unlock() }, nil
+	return func() { _ = lock.Unlock() }, nil
 }

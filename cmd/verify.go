@@ -98,11 +98,11 @@ func (a *app) verifyServices(ctx context.Context, kill <-chan struct{}, o verify
 	for _, sv := range services {
 		report.width = max(report.width, len(sv.Name))
 	}
-	state, err := stateBeside(st.Dir)
+	state, unlock, err := lockVerify(ctx, st.Dir)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state) //nolint:errcheck // a folder of the system's for such
+	defer unlock()
 	runner, _, err := process.Open(state)
 	if err != nil {
 		return err
@@ -146,22 +146,23 @@ func verifiable(st *stack.Stack, names []string) ([]*stack.Service, error) {
 	return out, nil
 }
 
-// stateBeside makes a state folder beside the stack's own, which a stack that
-// runs has to itself. What up has set up is not set up again: a set-up may
-// remove what running instances use.
-func stateBeside(dir string) (string, error) {
-	state, err := os.MkdirTemp("", "msctl-verify-")
-	if err != nil {
-		return "", err
+// lockVerify makes a state folder in the stack's own, which a stack that runs
+// has to itself, and takes it for this process. Both know of one another what
+// has been set up: to do it again may remove what running instances use.
+func lockVerify(ctx context.Context, dir string) (state string, unlock func(), err error) {
+	if err := makeState(stateDir(dir)); err != nil {
+		return "", nil, err
 	}
-	have, err := filepath.Abs(filepath.Join(stateDir(dir), "setup"))
-	if err != nil {
-		return "", err
+	state = filepath.Join(stateDir(dir), "verify")
+	for _, folder := range []string{state, filepath.Join(stateDir(dir), "setup")} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return "", nil, fmt.Errorf("make the state folder: %w", err)
+		}
 	}
-	if _, err := os.Stat(have); err == nil {
-		_ = os.Symlink(have, filepath.Join(state, "setup")) // without it, all is set up once more
-	}
-	return state, nil
+	// Where there cannot be one, or is one, it is only set up once more, or not.
+	_ = os.Symlink(filepath.Join("..", "setup"), filepath.Join(state, "setup"))
+	unlock, err = lockFolder(ctx, state, errors.New("another msctl verify of this stack is running"), "wait until it ends")
+	return state, unlock, err
 }
 
 func (a *app) verifyService(ctx context.Context, kill <-chan struct{}, runner *process.Runner, sv *stack.Service, o verifyOptions, report *verifyReport) error {

@@ -25,15 +25,11 @@ func (r *run) liveness(ctx context.Context) Result {
 // readiness waits for a service that has just been started: it may listen
 // before it is ready.
 func (r *run) readiness(ctx context.Context) Result {
-	waiting, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
-	waiting, done := r.alive(waiting)
-	defer done()
 	var a answer
 	var err error
-	until(waiting, startPoll, func() bool {
+	_ = r.await(ctx, func(context.Context) bool { // the last answer says it
 		a, err = r.fetch(ctx, "/readyz")
-		return r.Process == nil || a.status != http.StatusServiceUnavailable
+		return a.status != http.StatusServiceUnavailable
 	})
 	switch {
 	case err == nil:

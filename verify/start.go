@@ -17,6 +17,19 @@ const (
 // errExited is the end with exit code 0 of a process that should go on.
 var errExited = errors.New("exit code 0")
 
+// await looks until done, and says what ended that before: the timeout, or the
+// end of the process. A service that is not ours gets one look.
+func (r *run) await(ctx context.Context, done func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	living, release := r.alive(ctx)
+	defer release()
+	if until(living, startPoll, func() bool { return done(living) || r.Process == nil }) {
+		return nil
+	}
+	return context.Cause(living)
+}
+
 // alive returns a context that ends with the process, which is its cause then.
 func (r *run) alive(ctx context.Context) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
@@ -41,32 +54,27 @@ func (r *run) alive(ctx context.Context) (context.Context, func()) {
 // start waits until the service accepts connections. One that runs already
 // gets one try.
 func (r *run) start(ctx context.Context) Result {
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
-	living, done := r.alive(ctx)
-	defer done()
 	var last error
 	began := time.Now()
-	listens := until(living, startPoll, func() bool {
+	ended := r.await(ctx, func(ctx context.Context) bool {
 		var d net.Dialer
 		var c net.Conn
-		if c, last = d.DialContext(living, "tcp", r.addr()); last == nil {
+		if c, last = d.DialContext(ctx, "tcp", r.addr()); last == nil {
 			_ = c.Close()
 		}
-		return last == nil || r.Process == nil
+		return last == nil
 	})
 	switch {
 	case r.Process == nil && last != nil:
 		return fail("is the service up, and the address right?", "%v", last)
 	case r.Process == nil:
 		return pass("listens on %s", r.addr())
-	case listens && last == nil:
+	case ended == nil:
 		return pass("listens on $PORT after %s", rounded(time.Since(began)))
-	case ctx.Err() != nil:
+	case errors.Is(ended, context.DeadlineExceeded):
 		return fail("it has to listen on 127.0.0.1, on the port in $PORT", "nobody listens on $PORT after %s", r.Timeout)
 	}
-	err := context.Cause(living)
-	return fail(r.advice(err), "it ended before it listened: %v", err)
+	return fail(r.advice(ended), "it ended before it listened: %v", ended)
 }
 
 // advice is what the end of the process says is to be done, or else what the
