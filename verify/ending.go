@@ -35,7 +35,7 @@ func (r *run) end(ctx context.Context) *ending {
 	d, _ := r.description(ctx) // without one, there are no requests to hold
 	load := startLoad(ctx, r.addr(), cmp.Or(d.path("get"), nowhere()), r.Timeout)
 	held := holdAll(ctx, r.addr(), d.path("post"), r.Timeout)
-	load.settle(ctx)
+	load.settle(ctx, func() { _, _ = r.get(ctx, "/healthz") })
 
 	e := &ending{load: load}
 	exited := make(chan struct{})

@@ -11,10 +11,18 @@ import (
 const (
 	// loaders is how many requests are made at a time.
 	loaders = 8
-	// settled is how old a request is that has begun for certain. A younger one
-	// may be dropped: Go's server, for one, lets go of those that it has read
-	// and not yet given to a handler.
+	// settled is how old a request is, at the least, that has begun for certain.
+	// A younger one may be dropped: Go's server, for one, lets go of those that
+	// it has read and not yet given to a handler.
 	settled = 100 * time.Millisecond
+	// margin is how many times as long as the slowest probe under the load a
+	// request may wait to be begun: on a busy machine that is more than settled.
+	margin = 4
+	// settledMax bounds it: a service whose probes are slow is no reason to
+	// wait for long.
+	settledMax = time.Second
+	// probePause is between two probes.
+	probePause = 10 * time.Millisecond
 )
 
 // load makes requests, one after the other in each of its goroutines.
@@ -24,6 +32,7 @@ type load struct {
 	over    chan struct{}
 
 	mu       sync.Mutex
+	settled  time.Duration
 	signal   time.Time // zero before it
 	inFlight int       // at the signal
 	lost     int       // of those
@@ -31,7 +40,7 @@ type load struct {
 }
 
 func startLoad(ctx context.Context, addr, path string, patience time.Duration) *load {
-	l := &load{over: make(chan struct{})}
+	l := &load{over: make(chan struct{}), settled: settled}
 	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, addr)
 	l.warm.Add(loaders)
 	for range loaders {
@@ -61,13 +70,27 @@ func startLoad(ctx context.Context, addr, path string, patience time.Duration) *
 }
 
 // settle waits until what takes long has settled, and the rest is under way.
-func (l *load) settle(ctx context.Context) {
+// Meanwhile it sees how long a request waits to be begun, by those that probe
+// makes.
+func (l *load) settle(ctx context.Context, probe func()) {
 	l.warm.Wait()
-	t := time.NewTimer(2 * settled)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	begun := time.Now()
+	for ctx.Err() == nil {
+		at := time.Now()
+		probe()
+		l.mu.Lock()
+		l.settled = min(max(l.settled, margin*time.Since(at)), settledMax)
+		left := 2*l.settled - time.Since(begun)
+		l.mu.Unlock()
+		if left <= 0 {
+			return
+		}
+		t := time.NewTimer(min(left, probePause))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
 	}
 }
 
@@ -88,7 +111,7 @@ func (l *load) note(sent time.Time, err error) {
 		if sent.Before(l.signal) {
 			l.inFlight++
 		}
-	case errors.Is(err, errCut), !errors.Is(err, errUnread) && (l.signal.IsZero() || l.signal.Sub(sent) > settled):
+	case errors.Is(err, errCut), !errors.Is(err, errUnread) && (l.signal.IsZero() || l.signal.Sub(sent) > l.settled):
 		l.inFlight++
 		l.lost++
 		l.err = err

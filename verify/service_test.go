@@ -113,7 +113,7 @@ func (s *service) slow(beginning string) {
 			_ = http.NewResponseController(w).Flush()
 		}
 		select {
-		case <-time.After(5 * settled):
+		case <-time.After(3 * settledMax):
 		case <-r.Context().Done():
 		}
 		_, _ = io.WriteString(w, strings.Repeat(".", 10-len(beginning)))
@@ -272,6 +272,42 @@ func TestABadServiceFailsOneCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// On a machine that is busy, a request may wait for longer to be begun: one
+// that was dropped in that time is no fault of the service.
+func TestARequestCountsOnceItHasBegunForCertain(t *testing.T) {
+	for _, c := range []struct {
+		probe     time.Duration
+		age       time.Duration
+		cut, lost bool
+	}{
+		{0, settled / 2, false, false},
+		{0, 2 * settled, false, true},
+		{settled / 2, 3 * settled / 2, false, false},
+		{settled / 2, 20 * settled, false, true},
+		{settled / 2, settled, true, true}, // its answer shows that it had begun
+	} {
+		l := startLoad(canceled(t), "127.0.0.1:0", "/", time.Second)
+		l.settle(t.Context(), func() { <-time.After(c.probe) })
+		l.signalled()
+		err := io.EOF
+		if c.cut {
+			err = errCut
+		}
+		l.note(l.signal.Add(-c.age), err)
+		l.stop()
+		if lost := l.lost == 1; lost != c.lost {
+			t.Errorf("probes of %s, a request of %s: lost %t, want %t", c.probe, c.age, lost, c.lost)
+		}
+	}
+}
+
+func canceled(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 func TestReadinessIsWaitedFor(t *testing.T) {
