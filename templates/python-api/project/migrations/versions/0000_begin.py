@@ -1,0 +1,14 @@
+"""Where migrations begin: with nothing."""
+
+revision = "0000"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
