@@ -18,13 +18,13 @@ import (
 	"github.com/msctl/msctl/templates"
 )
 
-const defaultTemplate = "python-min"
+const defaultTemplate = "python-api"
 
 func (a *app) newCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "new",
 		Short:   "Write a stack or a service",
-		Example: "  msctl new stack shop --service catalog=python-min\n  msctl new service orders --template go-api --store postgres --calls catalog",
+		Example: "  msctl new stack shop --service catalog\n  msctl new service orders --template go-api --store postgres --calls catalog",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("want stack or service, got %q", args[0])
