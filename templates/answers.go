@@ -80,7 +80,7 @@ func ParseResource(args []string) (Resource, error) {
 		if fieldTypes[kind] == "" {
 			return r, fmt.Errorf("field %q: want one of the types %s, got %q", name, strings.Join(typeOrder, ", "), kind)
 		}
-		if err := checkName("field", name, fieldName, keywords, sqlWords); err != nil {
+		if err := checkName("field", name, fieldName, keywords, sqlWords, fieldWords); err != nil {
 			return r, err
 		}
 		if slices.ContainsFunc(r.Fields, func(f Field) bool { return f.Name == name }) {
@@ -113,7 +113,7 @@ func checkName(what, name string, form *regexp.Regexp, taken ...map[string]bool)
 	}
 	for _, words := range taken {
 		if words[wordsOf(name).snake()] {
-			return fmt.Errorf("%s %q: the word is taken, by a language or by SQL; choose another", what, name)
+			return fmt.Errorf("%s %q: the word is taken, by a language, by SQL or by what is generated; choose another", what, name)
 		}
 	}
 	return nil

@@ -152,6 +152,9 @@ var sqlWords = wordSet(`
 	or order outer primary range references rename replace right row rows select set some table then to trailing true union unique
 	update user using values view when where window with`)
 
+// fieldWords are what the types of a record have already, in some language.
+var fieldWords = wordSet(`base construct copy dict fields metadata registry schema validate`)
+
 func wordSet(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.FieldsFunc(text, unicode.IsSpace) {

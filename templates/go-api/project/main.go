@@ -61,7 +61,10 @@ func run(ctx context.Context, c config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	handler := api.New(db, c.Service, c.Version)
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	var unused unused
+	server := &http.Server{
+		Handler: handler, ConnState: unused.note, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	slog.Info("listening", "address", listener.Addr().String())
@@ -75,6 +78,7 @@ func run(ctx context.Context, c config.Config, logs io.Writer) (err error) {
 	time.Sleep(c.ShutdownDelay)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownGrace)
 	defer cancel()
+	defer time.AfterFunc(lastMoment, unused.close).Stop()
 	if err := server.Shutdown(grace); err != nil {
 		return errors.Join(fmt.Errorf("requests in flight were cut: %w", err), server.Close())
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +78,7 @@ func (s *server) observe(next *http.ServeMux) http.Handler {
 		r = r.WithContext(telemetry.WithRequestID(ctx, id))
 
 		recorded := &recorder{ResponseWriter: w}
-		serve(next, recorded, r)
+		whole := serve(next, recorded, r)
 		if recorded.status == 0 {
 			recorded.status = http.StatusOK
 		}
@@ -95,20 +96,24 @@ func (s *server) observe(next *http.ServeMux) http.Handler {
 				"ms", float64(took.Microseconds())/1000,
 			)
 		}
+		if !whole {
+			panic(http.ErrAbortHandler) // the connection is cut: the client has half of an answer
+		}
 	})
 }
 
-// serve answers 500 when the handler panics.
-func serve(next http.Handler, w *recorder, r *http.Request) {
+// serve answers 500 when the handler panics. It reports whether the answer is whole.
+func serve(next http.Handler, w *recorder, r *http.Request) (whole bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			slog.ErrorContext(r.Context(), "panic", "error", p)
-			if w.status == 0 {
+			slog.ErrorContext(r.Context(), "panic", "error", p, "stack", string(debug.Stack()))
+			if whole = w.status == 0; whole {
 				fail(w, r, http.StatusInternalServerError, "")
 			}
 		}
 	}()
 	next.ServeHTTP(w, r)
+	return true
 }
 
 func requestID(ctx context.Context) string { return telemetry.RequestID(ctx) }

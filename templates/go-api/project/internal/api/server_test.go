@@ -106,3 +106,32 @@ func TestRequestID(t *testing.T) {
 		}
 	}
 }
+
+func TestMethodsThatAreMadeUpAreCountedAsOne(t *testing.T) {
+	handler := newAPI(t)
+	call(t, handler, "BREW", "/nothing", nil)
+	if text := handler.text(t, "/metrics"); !strings.Contains(text, `http_requests_total{method="_OTHER",route="unmatched",status="404"} 1`) {
+		t.Errorf("metrics: %s", text)
+	}
+}
+
+func TestWhatPanicsIsAnsweredUnlessTheAnswerHasBegun(t *testing.T) {
+	for _, begun := range []bool{false, true} {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+			if begun {
+				_, _ = w.Write([]byte("begun"))
+			}
+			panic("a secret")
+		})
+		recorded := httptest.NewRecorder()
+		cut := func() (p any) {
+			defer func() { p = recover() }()
+			(&server{metrics: newMetrics()}).observe(mux).ServeHTTP(recorded, httptest.NewRequest("GET", "/", nil))
+			return nil
+		}()
+		if begun != (cut == http.ErrAbortHandler) || begun != (recorded.Code == 200) || strings.Contains(recorded.Body.String(), "secret") {
+			t.Errorf("begun %t: %v, %d %s", begun, cut, recorded.Code, recorded.Body)
+		}
+	}
+}

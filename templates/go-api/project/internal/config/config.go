@@ -69,6 +69,9 @@ func Load(getenv func(string) string) (Config, error) {
 		"postgres://localhost:5432/acme_widgets",
 		// msctl:end
 	)
+	if err := checkDatabase(c.Database); err != nil {
+		return c, err
+	}
 	// msctl:end
 	return c, nil
 }
