@@ -17,26 +17,7 @@ from .spare_gadgets_row import SpareGadgetRow
 router = APIRouter(prefix="/spare-gadgets", tags=["spare gadgets"], route_class=JSONRoute)
 
 
-class SpareGadgetInput(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    # msctl:fields
-    # msctl:field string
-    title: fields.String
-    # msctl:field text
-    notes: fields.Text
-    # msctl:field int
-    stock: fields.Integer
-    # msctl:field decimal
-    price: fields.Exact
-    # msctl:field bool
-    active: fields.Boolean
-    # msctl:field datetime
-    released_at: fields.Moment
-    # msctl:end
-
-
-class SpareGadget(Record):
+class SpareGadgetFields(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
     # msctl:fields
@@ -53,6 +34,14 @@ class SpareGadget(Record):
     # msctl:field datetime
     released_at: fields.Moment
     # msctl:end
+
+
+class SpareGadgetInput(SpareGadgetFields):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SpareGadget(SpareGadgetFields, Record):
+    pass
 
 
 @router.get("", operation_id="listSpareGadget", responses=described(422))
