@@ -82,6 +82,9 @@ var initialisms = map[string]bool{
 	"sql": true, "uid": true, "uri": true, "url": true, "uuid": true, "vat": false, "xml": true,
 }
 
+// GoName is the name that Go exports, of words in small letters: UserID.
+func GoName(name []string) string { return words(name).pascal() }
+
 func exported(word string) string {
 	if initialisms[word] {
 		return strings.ToUpper(word)
