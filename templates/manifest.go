@@ -26,8 +26,18 @@ type manifest struct {
 	Lines       []lineRule `yaml:"lines"`
 	Keys        []keyRule  `yaml:"keys"`
 	Ignore      []pattern  `yaml:"ignore"`
+	Client      *Clients   `yaml:"client"`
 	Checks      []string   `yaml:"checks"`
 	Hooks       [][]string `yaml:"hooks"`
+}
+
+// Clients is where a service keeps its clients of others. A {name} in a path is
+// the other's.
+type Clients struct {
+	Options map[string]string `yaml:"options"` // that clients need to be so
+	Code    string            `yaml:"code"`
+	Test    string            `yaml:"test"`
+	Calls   string            `yaml:"calls"` // what clients import to make calls
 }
 
 // Option is something that can be chosen.
@@ -200,6 +210,16 @@ func parseManifest(data []byte) (manifest, error) {
 			return fail("files: owner: want once, got %q", f.Owner)
 		case f.As != "" && !cleanPath(f.As):
 			return fail("files: as: %q is no path within the project", f.As)
+		}
+	}
+	if c := m.Client; c != nil {
+		for _, p := range []string{c.Code, c.Test} {
+			if !cleanPath(p) || !strings.Contains(p, "{name}") {
+				return fail("client: %q is no path within the project with a {name}", p)
+			}
+		}
+		if c.Calls == "" {
+			return fail("client: want calls")
 		}
 	}
 	return m, nil

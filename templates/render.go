@@ -40,15 +40,31 @@ func (t *Template) identity() (*Rendering, error) {
 	return t.render(a, scope{all: true})
 }
 
-func (t *Template) render(a Answers, s scope) (*Rendering, error) {
-	r := &Rendering{Answers: a, Files: Tree{}, Once: map[string]bool{}}
+// Clients is where a service that was rendered from a keeps its clients; nil
+// where the template has no place for them.
+func (t *Template) Clients(a Answers) *Clients {
+	if t.rules.Client == nil {
+		return nil
+	}
+	c, rename := *t.rules.Client, t.renamer(a)
+	c.Code, c.Test, c.Calls = rename.Replace(c.Code), rename.Replace(c.Test), rename.Replace(c.Calls)
+	return &c
+}
+
+// renamer replaces what stands for answers in the project.
+func (t *Template) renamer(a Answers) renamer {
 	var texts []string
 	for _, o := range t.Options {
 		if o.Replaces != "" {
 			texts = append(texts, o.Replaces, a.Options[o.Name])
 		}
 	}
-	rename := renameService(a.Service, texts...)
+	return renameService(a.Service, texts...)
+}
+
+func (t *Template) render(a Answers, s scope) (*Rendering, error) {
+	r := &Rendering{Answers: a, Files: Tree{}, Once: map[string]bool{}}
+	rename := t.renamer(a)
 	for _, p := range t.files.Paths() {
 		rule := t.rule(p, s)
 		if !rule.kept {

@@ -138,6 +138,17 @@ func (t *Template) parse() error {
 		}
 		t.marks[p] = parts
 	}
+	if c := t.rules.Client; c != nil {
+		for _, name := range slices.Sorted(maps.Keys(c.Options)) {
+			o := t.option(name)
+			if o == nil {
+				return fmt.Errorf("%s: client: %w", ManifestName, &UnknownOptionError{Template: t.Name, Option: name, Known: t.optionNames()})
+			}
+			if err := o.Check(c.Options[name]); err != nil {
+				return fmt.Errorf("%s: client: %w", ManifestName, err)
+			}
+		}
+	}
 	for _, r := range t.rules.Files {
 		if err := t.checkRule("files", r.Paths, r.If.condition); err != nil {
 			return err

@@ -93,7 +93,7 @@ func TestWritten(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no python3")
 	}
-	code, test, err := Write(api, Place{Language: "python", Package: "shop"}, "clients/parts.json")
+	code, test, err := Write(api, Place{Language: "python", Calls: "shop.calls", Code: "shop/{name}.py"}, "clients/parts.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ var importable = func() packages {
 // goCode checks the types of a client and of its test.
 func goCode(t *testing.T, api *API) {
 	t.Helper()
-	code, test, err := Write(api, Place{Language: "go", Package: "calls"}, "clients/parts.json")
+	code, test, err := Write(api, Place{Language: "go", Calls: "calls"}, "clients/parts.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func goCode(t *testing.T, api *API) {
 
 func TestWriteIsGenerated(t *testing.T) {
 	api := read(t, hard(t))
-	place := Place{Language: "go", Package: "calls", Code: "internal/clients/{name}/{name}.go", Test: "internal/clients/{name}/{name}_test.go"}
+	place := Place{Language: "go", Calls: "calls", Code: "internal/clients/{name}/{name}.go", Test: "internal/clients/{name}/{name}_test.go"}
 	code, test, err := Write(api, place, "clients/parts.json")
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("the same breaks: %q", breaks)
 		}
 		goCode(t, api)
-		if _, _, err := Write(api, Place{Language: "python", Package: "shop"}, "clients/parts.json"); err != nil {
+		if _, _, err := Write(api, Place{Language: "python", Calls: "shop.calls", Code: "shop/{name}.py"}, "clients/parts.json"); err != nil {
 			t.Error(err)
 		}
 	})

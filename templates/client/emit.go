@@ -18,7 +18,13 @@ type Place struct {
 	Language string // python, go or node
 	Code     string // the path of the client
 	Test     string // the path of its test
-	Package  string // what the policy of calls is imported as
+	Calls    string // what the policy of calls is imported as
+}
+
+// Module is what a client in Python is imported as.
+func (p Place) Module(service string) string {
+	code, _ := p.Paths(service)
+	return strings.ReplaceAll(strings.TrimSuffix(code, ".py"), "/", ".")
 }
 
 // Paths are those of the files that Write makes.
