@@ -14,16 +14,23 @@ import tomllib
 
 PROJECT = Path(__file__).parent / "project"
 STORES = ["none", "sqlite", "postgres"]
-CONDITIONS = {("sqlite", "postgres"): "store!=none", ("postgres",): "store=postgres", ("sqlite",): "store=sqlite"}
+CLIENTS = ["none", "http"]
+WITH = {
+    ("sqlite", "postgres"): "store!=none",
+    ("postgres",): "store=postgres",
+    ("sqlite",): "store=sqlite",
+    ("http",): "client=http",
+}
+WITHOUT = {"store!=none": "store=none", "store=postgres": "store!=postgres", "store=sqlite": "store!=sqlite", "client=http": "client=none"}
 
 
-def rendered(text: str, store: str | None) -> str:
-    """The file as it is with a store, or with all that any has."""
+def rendered(text: str, options: dict[str, str] | None) -> str:
+    """The file as it is with the options, or with all parts."""
     lines, kept = [], [True]
     for line in text.splitlines():
-        if match := re.fullmatch(r"\s*# msctl:if store(!?=)(\S+)", line):
-            equal = store in match[2].split("|")
-            kept.append(kept[-1] and (store is None or equal == (match[1] == "=")))
+        if match := re.fullmatch(r"\s*# msctl:if (\w+)(!?=)(\S+)", line):
+            holds = options is None or (options[match[1]] in match[3].split("|")) == (match[2] == "=")
+            kept.append(kept[-1] and holds)
         elif line.strip() == "# msctl:end":
             kept.pop()
         elif kept[-1]:
@@ -60,28 +67,28 @@ def main() -> None:
         constraints.truncate()
         constraints.write("\n".join(block.partition(" \\\n")[0] for block in full.values()))
         constraints.flush()
-        users: dict[str, list[str]] = {}
-        for store in STORES:
-            for name in resolve(tomllib.loads(rendered(text, store))["project"]["dependencies"], "--constraints", constraints.name):
-                users.setdefault(name, []).append(store)
+
+        def needs(**options: str) -> set[str]:
+            project = tomllib.loads(rendered(text, options))["project"]
+            return set(resolve(project["dependencies"], "--constraints", constraints.name))
+
+        by_store = {store: needs(store=store, client="none") for store in STORES}
+        by_client = {client: needs(store="none", client=client) for client in CLIENTS}
         for_dev = resolve(whole["dependency-groups"]["dev"], "--constraints", constraints.name)
 
-    lines = []
-    for name in sorted(users):
-        if users[name] == STORES:
-            lines.append(full[name])
-        else:
-            lines.append(f"# msctl:if {CONDITIONS[tuple(users[name])]}\n{full[name]}# msctl:end\n")
-    runtime.write_text("".join(lines))
-    # What is in requirements.txt with some stores only has to be here with the others.
-    dev_lines = []
-    for name in sorted(for_dev):
-        if name not in users:
-            dev_lines.append(full[name])
-        elif users[name] != STORES:
-            without = [store for store in STORES if store not in users[name]]
-            dev_lines.append(f"# msctl:if store={'|'.join(without)}\n{full[name]}# msctl:end\n")
-    dev.write_text("".join(dev_lines))
+    always = by_store["none"]
+    when = {}  # what some options need, and which
+    for options in (by_store, by_client):
+        for name in set().union(*options.values()) - always:
+            assert name not in when, f"{name}: two options need it"
+            when[name] = WITH[tuple(value for value in options if name in options[value])]
+
+    def block(name: str, condition: str | None) -> str:
+        return f"# msctl:if {condition}\n{full[name]}# msctl:end\n" if condition else full[name]
+
+    runtime.write_text("".join(block(name, when.get(name)) for name in sorted(always | when.keys())))
+    # What is in requirements.txt with some options only has to be here with the others.
+    dev.write_text("".join(block(name, WITHOUT.get(when.get(name, ""))) for name in sorted(for_dev.keys() - always)))
 
 
 main()

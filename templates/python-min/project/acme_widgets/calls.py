@@ -31,7 +31,7 @@ class CallError(Exception):
         self.status, self.problem = status, problem
 
 
-class _Failed(Exception):
+class _FailedError(Exception):
     """An attempt that came to nothing."""
 
     def __init__(self, error: CallError, again: bool, pause: float = 0) -> None:
@@ -80,8 +80,8 @@ class Calls:
         while True:
             try:
                 answer = self._try(call, method, target, data, deadline)
-            except _Failed as failed:
-                self._spend()
+            except _FailedError as failed:
+                self._note(0 < failed.error.status < 500)
                 pause = max(failed.pause, random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))
                 no_time = time.monotonic() + pause >= deadline
                 if not failed.again or attempt == MAX_ATTEMPTS or no_time or self._tokens <= TOKENS / 2:
@@ -92,7 +92,7 @@ class Calls:
                 time.sleep(pause)
                 attempt += 1
             else:
-                self._earn()
+                self._note(True)
                 return answer
 
     def _try(self, call: str, method: str, target: str, data: bytes | None, deadline: float) -> Any:
@@ -101,25 +101,21 @@ class Calls:
         try:
             connection.connect()
         except OSError as err:
-            raise _Failed(CallError(call, 0, f"it cannot be reached: {err}"), again=True) from err
+            raise _FailedError(CallError(call, 0, f"it cannot be reached: {err}"), again=True) from err
         try:
             connection.request(method, target, data, _headers(data))
             with connection.getresponse() as response:
                 text = _read(connection, response, until)
         except (OSError, HTTPException) as err:
             again = method in IDEMPOTENT
-            raise _Failed(CallError(call, 0, f"it did not answer: {err or type(err).__name__}"), again) from err
+            raise _FailedError(CallError(call, 0, f"it did not answer: {err or type(err).__name__}"), again) from err
         finally:
             connection.close()
         return _answer(call, method, response.status, response.headers.get("Retry-After", ""), text)
 
-    def _spend(self) -> None:
+    def _note(self, well: bool) -> None:
         with self._lock:
-            self._tokens = max(0, self._tokens - 1)
-
-    def _earn(self) -> None:
-        with self._lock:
-            self._tokens = min(TOKENS, self._tokens + EARNED)
+            self._tokens = min(TOKENS, self._tokens + EARNED) if well else max(0, self._tokens - 1)
 
 
 def _target(path: str, keys: Mapping[str, Any], query: Mapping[str, Any]) -> str:
@@ -129,7 +125,7 @@ def _target(path: str, keys: Mapping[str, Any], query: Mapping[str, Any]) -> str
             raise ValueError(f"{match[1]}: with {text!r}, {path} would be another path")
         return quote(text, safe="")
 
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         values = value if isinstance(value, list) else [value]
         pairs += [(name, _text(one)) for one in values if one is not None]
@@ -175,11 +171,11 @@ def _answer(call: str, method: str, status: int, retry_after: str, text: bytes) 
     except ValueError:
         value = None
         if status < 300:
-            raise _Failed(CallError(call, status, "the answer is no JSON"), again=False) from None
+            raise _FailedError(CallError(call, status, "the answer is no JSON"), again=False) from None
     if status < 300:
         return value
     detail = f"{status} {HTTPStatus(status).phrase}" if status in HTTPStatus._value2member_map_ else str(status)
     if isinstance(value, dict) and value.get("detail"):
         detail += f": {value['detail']}"
     pause = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0
-    raise _Failed(CallError(call, status, detail, value), method in IDEMPOTENT and status in TRANSIENT, pause)
+    raise _FailedError(CallError(call, status, detail, value), method in IDEMPOTENT and status in TRANSIENT, pause)

@@ -66,9 +66,13 @@ class TestCalls(unittest.TestCase):
         self.assertEqual(str(raised.exception), "catalog: POST /orders: 503 Service Unavailable: too busy")
 
     def test_a_refusal_is_one(self) -> None:
-        with Stub((404, {"detail": "there is no item 1"})) as stub, self.assertRaises(CallError) as raised:
-            Calls("catalog", stub.url).call("GET", "/items/1")
-        self.assertEqual((raised.exception.status, len(stub.requests)), (404, 1))
+        with Stub(*[(404, {"detail": "there is no item 1"})] * 9, UNAVAILABLE, (200, 1)) as stub:
+            client = Calls("catalog", stub.url)
+            for asked in range(1, 10):
+                with self.assertRaises(CallError) as raised:
+                    client.call("GET", "/items/1")
+                self.assertEqual((raised.exception.status, len(stub.requests)), (404, asked))
+            self.assertEqual(client.call("GET", "/items/2"), 1)  # the service is well
 
     def test_nobody_there(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -95,16 +99,12 @@ class TestCalls(unittest.TestCase):
         self.assertGreaterEqual(time.monotonic() - began, 1)
 
     def test_a_service_that_is_down_is_not_asked_twice(self) -> None:
-        with Stub() as stub:
+        with Stub(*[(500, None)] * 5, UNAVAILABLE, (200, 1)) as stub:
             client = Calls("catalog", stub.url)
-            for _ in range(5):
+            for _ in range(6):
                 with self.assertRaises(CallError):
                     client.call("GET", "/")
-            stub.requests.clear()
-            stub._answers = [UNAVAILABLE, (200, 1)]
-            with self.assertRaises(CallError):
-                client.call("GET", "/")
-            self.assertEqual(len(stub.requests), 1)
+            self.assertEqual(len(stub.requests), 6)
 
     def test_answers_that_are_none(self) -> None:
         with Stub((200, b"<html>")) as stub, self.assertRaisesRegex(CallError, "the answer is no JSON"):

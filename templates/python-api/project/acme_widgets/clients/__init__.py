@@ -1,0 +1,1 @@
+"""The services that this one calls: a module each, written by msctl add client."""
