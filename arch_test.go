@@ -29,20 +29,21 @@ var layers = map[string]struct {
 	may []string
 	why string
 }{
-	".":               {[]string{"cmd"}, "main turns cmd's answer into the exit code, no more"},
-	"cmd":             {anything, "the one place where siblings meet"},
-	"stack":           {nil, "a stack file is checked without running anything"},
-	"ports":           {nil, "leases are machine-wide: they know no stack"},
-	"templates":       {nil, "files in, files out: who runs them, and the stack file, are cmd's matter"},
-	"registry":        {nil, "the table that all others read knows none of them"},
-	"logs":            {nil, "logs are lines with a source's name, whatever wrote them"},
-	"runtime":         {[]string{"logs", "ports", "registry", "stack"}, "it tells the gateway and the API through the registry alone"},
-	"runtime/process": {[]string{"ports", "runtime", "stack"}, "a Runner; of ports only the name of StackEnv"},
-	"runtime/watch":   {nil, "files in, batches out"},
-	"proxy":           {[]string{"registry", "stack"}, "routes come from the stack, endpoints from the registry; who started them is no matter"},
-	"verify":          {nil, "looks at any service; who started it is no matter"},
-	"control":         {[]string{"logs", "registry"}, "serves the tables; what a command does is behind an interface of its own"},
-	"bench":           {anything, "measures anything"},
+	".":                {[]string{"cmd"}, "main turns cmd's answer into the exit code, no more"},
+	"cmd":              {anything, "the one place where siblings meet"},
+	"stack":            {nil, "a stack file is checked without running anything"},
+	"ports":            {nil, "leases are machine-wide: they know no stack"},
+	"templates":        {nil, "files in, files out: who runs them, and the stack file, are cmd's matter"},
+	"templates/client": {[]string{"templates"}, "documents in, code out; of templates only how languages spell names"},
+	"registry":         {nil, "the table that all others read knows none of them"},
+	"logs":             {nil, "logs are lines with a source's name, whatever wrote them"},
+	"runtime":          {[]string{"logs", "ports", "registry", "stack"}, "it tells the gateway and the API through the registry alone"},
+	"runtime/process":  {[]string{"ports", "runtime", "stack"}, "a Runner; of ports only the name of StackEnv"},
+	"runtime/watch":    {nil, "files in, batches out"},
+	"proxy":            {[]string{"registry", "stack"}, "routes come from the stack, endpoints from the registry; who started them is no matter"},
+	"verify":           {[]string{"templates/client"}, "looks at any service; who started it is no matter; clients know what breaks them"},
+	"control":          {[]string{"logs", "registry"}, "serves the tables; what a command does is behind an interface of its own"},
+	"bench":            {anything, "measures anything"},
 }
 
 // soleUsers are the imports, and the names of imported packages, that only the

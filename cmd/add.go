@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -18,15 +17,16 @@ func (a *app) addCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "add",
 		Short:   "Add to a service that msctl new wrote",
-		Example: "  msctl add resource item name:string price:decimal stock:int --service catalog\n  msctl add store postgres --service orders",
+		Example: "  msctl add resource item name:string price:decimal stock:int --service catalog\n  msctl add client --service orders --for catalog\n  msctl add store postgres --service orders",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("want resource or store, got %q", args[0])
+				return usagef("want resource, client or store, got %q", args[0])
 			}
 			return c.Help()
 		},
 	}
 	a.add(c, a.addResourceCommand())
+	a.add(c, a.addClientCommand())
 	a.add(c, a.addStoreCommand())
 	return c
 }
@@ -73,25 +73,28 @@ func (a *app) addResource(ctx context.Context, o addResourceOptions) error {
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	return a.answerAnew(ctx, o.service, o.show, func(w written) (templates.Answers, error) {
-		answers := w.record.Answers
-		for _, have := range answers.Resources {
-			switch {
-			case have.Name != resource.Name:
-			case have.String() == resource.String():
-				return answers, errAlready
-			default:
-				return answers, &exitError{code: exitFailed, err: fmt.Errorf("%s has a resource %s", o.service, have), hint: "its files are yours to edit; nothing was written"}
-			}
+	w, err := a.written(ctx, o.service)
+	if err != nil {
+		return err
+	}
+	answers := w.record.Answers
+	for _, have := range answers.Resources {
+		switch {
+		case have.Name != resource.Name:
+		case have.String() == resource.String():
+			a.note("%s has it already", o.service)
+			return nil
+		default:
+			return &exitError{code: exitFailed, err: fmt.Errorf("%s has a resource %s", o.service, have), hint: "its files are yours to edit; nothing was written"}
 		}
-		dir, err := fs.Sub(w.disk, w.record.Dir)
-		if err != nil {
-			return answers, err
-		}
-		resource.Number = w.template.NextNumber(dir, answers)
-		answers.Resources = append(slices.Clone(answers.Resources), resource)
-		return answers, nil
-	})
+	}
+	dir, err := fs.Sub(w.disk, w.record.Dir)
+	if err != nil {
+		return err
+	}
+	resource.Number = w.template.NextNumber(dir, answers)
+	answers.Resources = append(slices.Clone(answers.Resources), resource)
+	return a.writeAnew(ctx, w, answers, o.show)
 }
 
 type addStoreOptions struct {
@@ -125,74 +128,83 @@ is merged with it; data is not carried over.`,
 const storeOption = "store"
 
 func (a *app) addStore(ctx context.Context, o addStoreOptions) error {
-	return a.answerAnew(ctx, o.service, o.show, func(w written) (templates.Answers, error) {
-		answers := w.record.Answers
-		had := answers.Options[storeOption]
-		if had == o.store {
-			return answers, errAlready
-		}
-		answers.Options = maps.Clone(answers.Options)
-		if answers.Options == nil {
-			answers.Options = map[string]string{}
-		}
-		answers.Options[storeOption] = o.store
-		if had != "" && had != "none" && !o.show.json {
-			a.note("what %s has in %s stays there", o.service, had)
-		}
-		return answers, nil
-	})
+	w, err := a.written(ctx, o.service)
+	if err != nil {
+		return err
+	}
+	had := w.record.Answers.Options[storeOption]
+	switch had {
+	case o.store:
+		a.note("%s has it already", o.service)
+		return nil
+	case "", "none":
+	default:
+		a.note("what %s has in %s stays there", o.service, had)
+	}
+	return a.writeAnew(ctx, w, w.answers(map[string]string{storeOption: o.store}), o.show)
 }
 
-// written is a service as msctl has written it.
+// written is a service as its template has written it.
 type written struct {
-	disk     fs.FS // the stack's folder
+	root     string // the stack's folder
+	disk     fs.FS  // the same
 	record   *templates.Record
 	template *templates.Template
 }
 
-// errAlready is what has nothing to be done for.
-var errAlready = errors.New("it is so already")
-
-// answerAnew renders a service once more, with other answers, and merges that
-// with what the user has made of it.
-func (a *app) answerAnew(ctx context.Context, service string, show showOptions, answer func(written) (templates.Answers, error)) error {
+// written reads what is recorded of a service. It refuses one whose template has
+// changed since: what would be written is the template's as it is now.
+func (a *app) written(ctx context.Context, service string) (*written, error) {
 	root, err := a.stackDir()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := templates.Recover(ctx, root); err != nil {
-		return err
+		return nil, err
 	}
-	disk := os.DirFS(root)
-	r, err := templates.ReadRecord(disk, service)
+	w := &written{root: root, disk: os.DirFS(root)}
+	if w.record, err = templates.ReadRecord(w.disk, service); err != nil {
+		return nil, err
+	}
+	if w.template, err = template(ctx, root, w.record.Template); err != nil {
+		return nil, err
+	}
+	if w.template.Digest != w.record.Digest {
+		return nil, &exitError{code: exitFailed, err: fmt.Errorf("the template of %s has changed since", service), hint: "msctl update " + service + " first"}
+	}
+	return w, nil
+}
+
+// answers are those that it was written from, with other options.
+func (w *written) answers(options map[string]string) templates.Answers {
+	answers := w.record.Answers
+	all := maps.Clone(answers.Options)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, options)
+	answers.Options = all
+	return answers
+}
+
+// plan renders the service once more, with other answers, and merges that with
+// what the user has made of it.
+func (w *written) plan(answers templates.Answers) ([]templates.Change, error) {
+	next, err := w.template.Render(answers)
+	if err != nil {
+		return nil, err
+	}
+	r := w.record
+	return rewrite(w.disk, r, &templates.Record{Template: r.Template, Digest: r.Digest, Dir: r.Dir, Answers: next.Answers, Base: next})
+}
+
+func (a *app) writeAnew(ctx context.Context, w *written, answers templates.Answers, show showOptions) error {
+	plan, err := w.plan(answers)
 	if err != nil {
 		return err
 	}
-	t, err := template(ctx, root, r.Template)
-	if err != nil {
+	if err := a.carryOut(ctx, w.root, plan, show); err != nil {
 		return err
 	}
-	if t.Digest != r.Digest {
-		return &exitError{code: exitFailed, err: fmt.Errorf("the template of %s has changed since", service), hint: "msctl update " + service + " first"}
-	}
-	answers, err := answer(written{disk, r, t})
-	if errors.Is(err, errAlready) {
-		a.note("%s has it already", service)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	next, err := t.Render(answers)
-	if err != nil {
-		return err
-	}
-	plan, err := rewrite(disk, r, &templates.Record{Template: r.Template, Digest: r.Digest, Dir: r.Dir, Answers: next.Answers, Base: next})
-	if err != nil {
-		return err
-	}
-	if err := a.carryOut(ctx, root, plan, show); err != nil {
-		return err
-	}
-	return a.sayUpdated(root, plan, updateOptions{show: show})
+	return a.sayUpdated(w.root, plan, updateOptions{show: show})
 }

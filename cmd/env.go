@@ -34,7 +34,7 @@ func (a *app) envCommand() *cobra.Command {
 }
 
 func (a *app) env(ctx context.Context, o envOptions) error {
-	e, _, err := a.environment(ctx, o.service)
+	e, _, err := a.environment(ctx, o.service, nowhere)
 	if err != nil {
 		return err
 	}

@@ -59,8 +59,34 @@ func TestGeneratedServicesServe(t *testing.T) {
 	for _, name := range templates.Names() {
 		t.Run(name, func(t *testing.T) { useGenerated(t, url+"/"+name) })
 	}
+	t.Run("clients", func(t *testing.T) { callEachOther(t, dir, msctl) })
 	msctl("verify") // among others, that SIGTERM under load costs no request
 	msctl("down")
+}
+
+// clientChecks hold the clients in a service of a template to what its project is
+// held to.
+var clientChecks = map[string]string{
+	"go-api":     "go vet ./... && test -z \"$(gofmt -l .)\" && go test ./internal/clients/...",
+	"python-api": ".venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy . && .venv/bin/pytest -k client",
+	"python-min": "python3 -B -W error -m unittest discover -s tests -t . -p 'test_*_client.py'",
+}
+
+// callEachOther gives each service a client of the next, while they run.
+func callEachOther(t *testing.T, dir string, msctl func(...string) string) {
+	names := templates.Names()
+	for n, name := range names {
+		if n+1 < len(names) {
+			msctl("add", "client", "--service", name, "--for", names[n+1])
+		} else {
+			msctl("add", "client", "--service", name, "--for", "outside", "--openapi", filepath.Join(dir, "services", names[0], "clients", names[1]+".json"))
+		}
+		check := exec.CommandContext(t.Context(), "sh", "-c", clientChecks[name])
+		check.Dir = filepath.Join(dir, "services", name)
+		if out, err := check.CombinedOutput(); err != nil || clientChecks[name] == "" {
+			t.Errorf("%s: %s: %v\n%s", name, clientChecks[name], err, out)
+		}
+	}
 }
 
 // useGenerated goes through what the contract says of a resource.

@@ -88,7 +88,7 @@ func verbatim(args []string) []string {
 }
 
 func (a *app) runOnce(ctx context.Context, service string, args []string) error {
-	env, st, err := a.environment(ctx, service)
+	env, st, err := a.environment(ctx, service, nowhere)
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,8 @@ func (a *app) become(env control.Environment, c stack.Command) error {
 }
 
 // environment is a service's, from the running stack or, where that does not
-// run, from its file: without the addresses of what it depends on.
-func (a *app) environment(ctx context.Context, service string) (control.Environment, *stack.Stack, error) {
+// run, from its file: with absent in place of what it depends on.
+func (a *app) environment(ctx context.Context, service string, absent absence) (control.Environment, *stack.Stack, error) {
 	st, err := a.load()
 	if err != nil {
 		return control.Environment{}, nil, err
@@ -137,13 +137,24 @@ func (a *app) environment(ctx context.Context, service string) (control.Environm
 	}
 	sv, _ := st.Service(service)
 	if len(sv.DependsOn) > 0 {
-		a.note("the stack is not running: the addresses of what %s depends on are missing", service)
+		a.note("the stack is not running: "+absent.note, service)
 	}
-	return control.Environment{Env: runtime.Environment(st, sv, environ(), service+"-1", sv.Port, noEdge), Dir: sv.Dir}, st, nil
+	return control.Environment{Env: runtime.Environment(st, sv, environ(), service+"-1", sv.Port, absent.edge), Dir: sv.Dir}, st, nil
 }
 
-// noEdge is the answer of a gateway that does not run.
-func noEdge(string, string) (string, bool) { return "", false }
+// absence is what there is in place of a gateway that does not run.
+type absence struct {
+	edge func(caller, callee string) (string, bool)
+	note string // with the caller's name
+}
+
+var (
+	// nowhere leaves the addresses out.
+	nowhere = absence{func(string, string) (string, bool) { return "", false }, "the addresses of what %s depends on are missing"}
+	// nobody gives addresses that nobody answers at: many services do not start
+	// without.
+	nobody = absence{func(string, string) (string, bool) { return "127.0.0.1:1", true }, "nobody answers %s where what it depends on would be"}
+)
 
 func hasName(kv, name string) bool {
 	return len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '='

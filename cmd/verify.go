@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/msctl/msctl/runtime"
-	"github.com/msctl/msctl/runtime/process"
 	"github.com/msctl/msctl/stack"
+	"github.com/msctl/msctl/templates/client"
 	"github.com/msctl/msctl/verify"
 )
 
@@ -86,7 +85,7 @@ func (a *app) verifyURL(ctx context.Context, o verifyOptions, report *verifyRepo
 
 // verifyServices checks one service after the other: two at a time would
 // disturb each other's measures. kill ends what does not end by itself.
-func (a *app) verifyServices(ctx context.Context, kill <-chan struct{}, o verifyOptions, report *verifyReport) (err error) {
+func (a *app) verifyServices(ctx context.Context, kill <-chan struct{}, o verifyOptions, report *verifyReport) error {
 	st, err := a.load()
 	if err != nil {
 		return err
@@ -98,28 +97,52 @@ func (a *app) verifyServices(ctx context.Context, kill <-chan struct{}, o verify
 	for _, sv := range services {
 		report.width = max(report.width, len(sv.Name))
 	}
-	state, unlock, err := lockVerify(ctx, st.Dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	runner, _, err := process.Open(state)
-	if err != nil {
-		return err
-	}
-	guarded, release := context.WithCancel(context.WithoutCancel(ctx))
-	guard := make(chan error, 1)
-	go func() { guard <- runner.Guard(guarded) }()
-	defer func() {
-		release()
-		err = errors.Join(err, <-guard)
-	}()
-	for _, sv := range services {
-		if err := a.verifyService(ctx, kill, runner, sv, o, report); err != nil {
-			return err
+	return a.beside(ctx, kill, st.Dir, func(own *ownInstances) error {
+		for _, sv := range services {
+			if err := own.verify(ctx, st, sv, o, report); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+}
+
+func (own *ownInstances) verify(ctx context.Context, st *stack.Stack, sv *stack.Service, o verifyOptions, report *verifyReport) error {
+	contracts, err := contractsOf(st, sv.Name)
+	if err != nil {
+		return err
 	}
-	return nil
+	i, address, err := own.start(ctx, sv)
+	if err != nil {
+		return err
+	}
+	defer i.end()
+	return report.take(ctx, verify.Target{
+		Name:      sv.Name,
+		URL:       address,
+		Timeout:   o.timeout,
+		Process:   i,
+		Dir:       sv.Dir,
+		Grace:     sv.StopGracePeriod,
+		Contracts: contracts,
+	})
+}
+
+// contractsOf are what services of the stack have been told that service offers.
+func contractsOf(st *stack.Stack, service string) ([]verify.Contract, error) {
+	var out []verify.Contract
+	for _, sv := range st.Services {
+		file := filepath.Join(sv.Dir, filepath.FromSlash(client.Pinned(service)))
+		data, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read what %s knows of %s: %w", sv.Name, service, err)
+		}
+		out = append(out, verify.Contract{Service: sv.Name, Document: data})
+	}
+	return out, nil
 }
 
 // verifiable are the services named, or all, that answer HTTP and run as
@@ -144,98 +167,6 @@ func verifiable(st *stack.Stack, names []string) ([]*stack.Service, error) {
 		return nil, usagef("the stack has no HTTP service that runs as a process")
 	}
 	return out, nil
-}
-
-// lockVerify makes a state folder in the stack's own, which a stack that runs
-// has to itself, and takes it for this process. Both know of one another what
-// has been set up: to do it again may remove what running instances use.
-func lockVerify(ctx context.Context, dir string) (state string, unlock func(), err error) {
-	if err := makeState(stateDir(dir)); err != nil {
-		return "", nil, err
-	}
-	state = filepath.Join(stateDir(dir), "verify")
-	for _, folder := range []string{state, filepath.Join(stateDir(dir), "setup")} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return "", nil, fmt.Errorf("make the state folder: %w", err)
-		}
-	}
-	// Where there cannot be one, or is one, it is only set up once more, or not.
-	_ = os.Symlink(filepath.Join("..", "setup"), filepath.Join(state, "setup"))
-	unlock, err = lockFolder(ctx, state, errors.New("another msctl verify of this stack is running"), "wait until it ends")
-	return state, unlock, err
-}
-
-func (a *app) verifyService(ctx context.Context, kill <-chan struct{}, runner *process.Runner, sv *stack.Service, o verifyOptions, report *verifyReport) error {
-	env, _, err := a.environment(ctx, sv.Name)
-	if err != nil {
-		return err
-	}
-	port, err := freePort(ctx)
-	if err != nil {
-		return err
-	}
-	id := sv.Name + "-verify"
-	spec := runtime.Spec{
-		ID: id, Service: sv.Name, Dir: sv.Dir,
-		Command: sv.Command, Setup: sv.Setup, BuildCommand: sv.BuildCommand,
-		Env:   slices.Concat(environ(), env.Env, []string{"INSTANCE_ID=" + id, "PORT=" + strconv.Itoa(port)}),
-		Port:  port,
-		Grace: sv.StopGracePeriod, StopSignal: stack.DefaultStopSignal,
-		Limits: stack.Limits{Memory: sv.Limits.Memory, NoFile: sv.Limits.NoFile}, // those that processes get: of others the log would tell
-		Kill:   kill,
-	}
-	i := a.startInstance(ctx, runner, spec)
-	defer i.end()
-	return report.take(ctx, verify.Target{
-		Name:    sv.Name,
-		URL:     &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(port)},
-		Timeout: o.timeout,
-		Process: i,
-		Dir:     sv.Dir,
-		Grace:   sv.StopGracePeriod,
-	})
-}
-
-// instance is one that was started to be looked at; it implements
-// verify.Process.
-type instance struct {
-	log  verify.Log
-	stop context.CancelFunc
-	done chan struct{}
-	err  error // once done is closed
-}
-
-// startInstance builds and starts an instance. One that could not be built has
-// ended with that.
-func (a *app) startInstance(ctx context.Context, runner *process.Runner, spec runtime.Spec) *instance {
-	i := &instance{done: make(chan struct{})}
-	ctx, i.stop = context.WithCancel(ctx)
-	if i.err = runner.Build(ctx, spec, a.err); i.err != nil {
-		close(i.done)
-		return i
-	}
-	go func() {
-		defer close(i.done)
-		i.err = runner.Run(ctx, spec, &i.log)
-	}()
-	return i
-}
-
-func (i *instance) Log() *verify.Log { return &i.log }
-func (i *instance) Terminate()       { i.stop() }
-
-func (i *instance) Exited(ctx context.Context) error {
-	select {
-	case <-i.done:
-		return i.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (i *instance) end() {
-	i.stop()
-	<-i.done
 }
 
 // verdict is a result as it is printed.

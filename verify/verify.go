@@ -24,6 +24,14 @@ type Target struct {
 	Process Process       // nil when it is not ours to end
 	Dir     string        // where its Dockerfile is; "" when that is not known
 	Grace   time.Duration // what it may take to end
+
+	Contracts []Contract // what others rely on; the check is left out where there are none
+}
+
+// Contract is what a service has been told that the target offers.
+type Contract struct {
+	Service  string
+	Document []byte // OpenAPI
 }
 
 // Process is an instance that was started to be looked at. Its methods may be
@@ -75,6 +83,7 @@ type need int
 const (
 	nothing need = iota
 	answers      // a service that listens
+	contracts    // and others that rely on it
 	process      // one that is ours, too
 )
 
@@ -92,6 +101,7 @@ var checks = []check{
 	{"probes", answers, "a process whose store is away is not ready, but to start it again would not help", (*run).probes},
 	{"metrics", answers, "Prometheus takes the whole text or nothing", (*run).metrics},
 	{"openapi", answers, "clients, tests and pages are made from the description", (*run).openAPI},
+	{"contracts", contracts, "what others have been told that it offers, it offers still", (*run).contracts},
 	{"errors", answers, "callers handle the errors of all services in one way (RFC 9457)", (*run).problem},
 	{"request-id", answers, "a user's report leads to the lines that were logged", (*run).requestID},
 	{"trace", process, "what one request did in all services is found by one id", (*run).trace},
@@ -125,6 +135,9 @@ func Run(ctx context.Context, t Target) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		r := &run{Target: t, client: newClient()}
 		for n, c := range checks {
+			if c.needs == contracts && len(t.Contracts) == 0 {
+				continue
+			}
 			result := r.result(ctx, c)
 			if ctx.Err() != nil {
 				return

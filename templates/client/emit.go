@@ -55,7 +55,7 @@ func Write(api *API, place Place, source string) (code, test []byte, err error) 
 		if err := lang.templates.ExecuteTemplate(&b, part, data); err != nil {
 			return nil, nil, err
 		}
-		out[n] = b.Bytes()
+		out[n] = append(bytes.TrimSpace(b.Bytes()), '\n')
 		if place.Language == "go" {
 			if out[n], err = format.Source(out[n]); err != nil {
 				return nil, nil, fmt.Errorf("%s of %s: %w", part, api.Service, err)
@@ -149,4 +149,26 @@ func argument(name string, reserved []string) string {
 func IsGenerated(data []byte) bool {
 	first, _, _ := bytes.Cut(data, []byte("\n"))
 	return bytes.Contains(first, []byte(generated))
+}
+
+// Pinned is the path, within a service, of the document that its client of
+// another was written from.
+func Pinned(service string) string { return "clients/" + service + ".json" }
+
+// Normal is a document in the form in which it is kept: what differs then has
+// changed. The servers are left out: a client is told where its service is.
+func Normal(data []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var doc map[string]any
+	if err := d.Decode(&doc); err != nil {
+		return nil, err
+	}
+	delete(doc, "servers")
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(doc)
+	return b.Bytes(), err
 }

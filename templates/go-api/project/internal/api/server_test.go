@@ -125,12 +125,12 @@ func TestWhatPanicsIsAnsweredUnlessTheAnswerHasBegun(t *testing.T) {
 			panic("a secret")
 		})
 		recorded := httptest.NewRecorder()
-		cut := func() (p any) {
-			defer func() { p = recover() }()
+		cut := func() (err error) {
+			defer func() { err, _ = recover().(error) }()
 			(&server{metrics: newMetrics()}).observe(mux).ServeHTTP(recorded, httptest.NewRequest("GET", "/", nil))
 			return nil
 		}()
-		if begun != (cut == http.ErrAbortHandler) || begun != (recorded.Code == 200) || strings.Contains(recorded.Body.String(), "secret") {
+		if begun != (errors.Is(cut, http.ErrAbortHandler)) || begun != (recorded.Code == 200) || strings.Contains(recorded.Body.String(), "secret") {
 			t.Errorf("begun %t: %v, %d %s", begun, cut, recorded.Code, recorded.Body)
 		}
 	}
