@@ -68,12 +68,13 @@ func TestGeneratedServicesServe(t *testing.T) {
 // held to.
 var clientChecks = map[string]string{
 	"go-api":     "go vet ./... && test -z \"$(gofmt -l .)\" && go test ./internal/clients/...",
-	"python-api": ".venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy . && .venv/bin/pytest -k client",
+	"python-api": "python3 scripts/setup.py && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy . && .venv/bin/pytest -k client",
 	"python-min": "python3 -B -W error -m unittest discover -s tests -t . -p 'test_*_client.py'",
 }
 
 // callEachOther gives each service a client of the next, while they run.
 func callEachOther(t *testing.T, dir string, msctl func(...string) string) {
+	t.Helper()
 	names := templates.Names()
 	for n, name := range names {
 		if n+1 < len(names) {

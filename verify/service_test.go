@@ -40,6 +40,7 @@ type service struct {
 	echo      func(w http.ResponseWriter, id string)
 	line      func(path, trace string) string
 	notFound  http.HandlerFunc
+	contract  string // what a caller knows of it
 }
 
 func newService(t *testing.T) *service {
@@ -66,7 +67,8 @@ func newService(t *testing.T) *service {
 		_, _ = io.WriteString(w, `{"status": "ready"}`)
 	})
 	s.answers("/metrics", "# TYPE http_requests_total counter\nhttp_requests_total{method=\"GET\"} 3\n")
-	s.answers("/openapi.json", `{"openapi": "3.1.0", "paths": {"/items/{id}": {"post": {}}, "/items": {"post": {}}}}`)
+	s.answers("/openapi.json", `{"openapi": "3.1.0", "paths": {"/items/{id}": {"post": {}}, "/items": {"post": {"responses": {"201": {}}}}}}`)
+	s.contract = `{"openapi": "3.1.0", "paths": {"/items": {"post": {"responses": {"201": {}}}}}}`
 	s.mux.HandleFunc("POST /items", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		s.posted <- struct{}{}
@@ -106,7 +108,8 @@ func (s *service) instead(path string, status int, body string) {
 // slow has the service do nothing but GET requests that take long, with the
 // beginning of the answer at once.
 func (s *service) slow(beginning string) {
-	s.instead("/openapi.json", 200, `{"openapi": "3.1.0", "paths": {"/events": {"get": {"x": "text/event-stream"}}, "/slow": {"get": {}}}}`)
+	s.instead("/openapi.json", 200, `{"openapi": "3.1.0", "paths": {"/events": {"get": {"x": "text/event-stream"}}, "/slow": {"get": {"responses": {"200": {}}}}}}`)
+	s.contract = `{"openapi": "3.1.0", "paths": {"/slow": {"get": {"responses": {"200": {}}}}}}`
 	s.mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "10")
 		if _, _ = io.WriteString(w, beginning); beginning != "" {
@@ -159,12 +162,16 @@ func (s *service) verified(t *testing.T) map[string]Result {
 	return results(t, Target{
 		Name: "shop", URL: &url.URL{Scheme: "http", Host: s.l.Addr().String()},
 		Timeout: 10 * time.Second, Process: s, Dir: dir, Grace: 10 * time.Second,
+		Contracts: []Contract{{"orders", []byte(s.contract)}},
 	})
 }
 
 // results makes all checks, and sees that each is made once.
 func results(t *testing.T, target Target) map[string]Result {
 	t.Helper()
+	if target.Contracts == nil {
+		target.Contracts = []Contract{{"orders", []byte(`{"openapi": "3.1.0", "paths": {"/items": {"post": {"responses": {"201": {}}}}}}`)}}
+	}
 	got := map[string]Result{}
 	for r := range Run(t.Context(), target) {
 		t.Logf("%-4s  %-*s  %s", r.Status, Width(), r.Check, r.Seen)
@@ -203,6 +210,10 @@ func TestABadServiceFailsOneCheck(t *testing.T) {
 		{"openapi", "Swagger 2", func(s *service) { s.instead("/openapi.json", 200, `{"swagger": "2.0", "paths": {"/": {}}}`) }, "not 3.x"},
 		{"openapi", "no paths", func(s *service) { s.instead("/openapi.json", 200, `{"openapi": "3.1.0"}`) }, "no paths"},
 		{"openapi", "a page", func(s *service) { s.instead("/openapi.json", 200, "<html>") }, "invalid character"},
+		{"contracts", "gone", func(s *service) {
+			s.contract = `{"openapi": "3.1.0", "paths": {"/items": {"get": {"responses": {"200": {}}}}}}`
+		}, "orders relies on what has changed: GET /items is gone"},
+		{"contracts", "not to be read", func(s *service) { s.contract = "{" }, "what orders knows of it"},
 		{"errors", "answers to all", func(s *service) { s.notFound = func(http.ResponseWriter, *http.Request) {} }, "is answered 200"},
 		{"errors", "plain text", func(s *service) { s.notFound = http.NotFound }, `404 as "text/plain"`},
 		{"errors", "another status", func(s *service) {

@@ -81,10 +81,10 @@ func skip(format string, args ...any) Result {
 type need int
 
 const (
-	nothing need = iota
-	answers      // a service that listens
-	contracts    // and others that rely on it
-	process      // one that is ours, too
+	nothing   need = iota
+	answers        // a service that listens
+	contracts      // and others that rely on it
+	process        // one that is ours, too
 )
 
 type check struct {

@@ -20,18 +20,23 @@ func Breaks(written, now *API) []string {
 			out = append(out, fmt.Sprintf("%s %s is gone", was.Method, was.Path))
 			continue
 		}
-		c := &comparison{at: was.Method + " " + was.Path, seen: map[[2]*Type]bool{}}
+		c := &comparison{at: was.Method + " " + was.Path, seen: map[[2]*Type]bool{}, left: new(maxSteps)}
 		c.operation(was, now.Operations[n])
 		out = append(out, c.out...)
 	}
 	return out
 }
 
+// maxSteps bounds a comparison: schemas that are one of several, each of which
+// is one of several, take exponential time.
+const maxSteps = 1_000_000
+
 // comparison finds what breaks in one operation.
 type comparison struct {
 	at    string
 	seen  map[[2]*Type]bool
 	depth int
+	left  *int // steps
 	out   []string
 }
 
@@ -87,10 +92,12 @@ func (c *comparison) flows(where string, from, to Shape, sent bool) {
 		}
 		c.seen[pair] = true
 	}
-	if c.depth++; c.depth > maxDepth { // lists without an end, which no value has
+	*c.left--
+	c.depth++
+	defer func() { c.depth-- }()
+	if c.depth > maxDepth || *c.left < 0 { // lists without an end, which no value has
 		return
 	}
-	defer func() { c.depth-- }()
 	from, to = from.plain(), to.plain()
 	switch {
 	case to.Kind == Anything:
@@ -123,7 +130,7 @@ func (c *comparison) flows(where string, from, to Shape, sent bool) {
 
 // fits reports whether nothing of from is missing in to.
 func (c *comparison) fits(from, to Shape, sent bool) bool {
-	try := &comparison{seen: maps.Clone(c.seen), depth: c.depth}
+	try := &comparison{seen: maps.Clone(c.seen), depth: c.depth, left: c.left}
 	try.flows("", from, to, sent)
 	return len(try.out) == 0
 }

@@ -19,6 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func hard(t testing.TB) []byte {
+	t.Helper()
 	data, err := os.ReadFile("testdata/hard.json")
 	if err != nil {
 		t.Fatal(err)
@@ -39,9 +40,9 @@ func TestRead(t *testing.T) {
 	api := read(t, hard(t))
 	var got strings.Builder
 	for _, o := range api.Operations {
-		fmt.Fprintf(&got, "%s %s %s", o.ID().Snake(), o.Method, o.Path)
+		fmt.Fprintf(&got, "%s %s %s", o.id.Snake(), o.Method, o.Path)
 		for _, f := range append(o.Keys, o.Query...) {
-			fmt.Fprintf(&got, " %s:%s", f.Arg().Snake(), pythonType(f.Shape))
+			fmt.Fprintf(&got, " %s:%s", f.arg.Snake(), pythonType(f.Shape))
 		}
 		if o.Body != nil {
 			fmt.Fprintf(&got, " < %s", pythonType(*o.Body))

@@ -91,6 +91,9 @@ func parse(name string, own template.FuncMap) *template.Template {
 // shared are what templates of all languages call.
 var shared = template.FuncMap{
 	"words":  wordsOf,
+	"id":     func(o Operation) words { return o.id },
+	"arg":    func(f Field) words { return f.arg }, // the name of a parameter in code
+	"query":  func(o Operation) string { return o.queryType },
 	"sample": Shape.sample,
 	"json":   compact,
 	"inLine": func(s string) string { return strings.Trim(compact(s), `"`) }, // of a comment
@@ -105,15 +108,6 @@ func compact(v any) string {
 	_ = e.Encode(v) // of what Unmarshal made
 	return strings.TrimSpace(b.String())
 }
-
-// ID is the operation's name.
-func (o Operation) ID() words { return o.id }
-
-// QueryType is the name that a type of its query has.
-func (o Operation) QueryType() string { return o.queryType }
-
-// Arg is the name that a parameter has in code.
-func (f Field) Arg() words { return f.arg }
 
 // SampleQuery is a value for each parameter of the query, as the server sees it.
 func (o Operation) SampleQuery() map[string][]string {

@@ -75,7 +75,7 @@ func goDeclare(t *Type) string {
 }
 
 // goTag are the names that encoding/json takes from a tag.
-var goTag = regexp.MustCompile("^[A-Za-z0-9!#$%&()*+./:;<=>?@\\[\\]^_{|}~ -]+$")
+var goTag = regexp.MustCompile(`^[A-Za-z0-9!#$%&()*+./:;<=>?@\[\]^_{|}~ -]+$`)
 
 // goStruct is the type of a query.
 func goStruct(query []Field) string {

@@ -355,10 +355,13 @@ func (r *reader) named(ref string) (*Type, error) {
 		return t, r.object(t, s, wordsOf(name))
 	}
 	shape, err := r.shape(s, wordsOf(name).with("value"))
+	if err != nil {
+		return nil, err
+	}
 	if t.Alias = &shape; shape.only(t, nil) { // a name of itself says nothing
 		t.Alias = &Shape{Kind: Anything}
 	}
-	return t, err
+	return t, nil
 }
 
 // name is a type's name that no other has.

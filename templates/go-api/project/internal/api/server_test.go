@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -130,7 +131,7 @@ func TestWhatPanicsIsAnsweredUnlessTheAnswerHasBegun(t *testing.T) {
 			(&server{metrics: newMetrics()}).observe(mux).ServeHTTP(recorded, httptest.NewRequest("GET", "/", nil))
 			return nil
 		}()
-		if begun != (errors.Is(cut, http.ErrAbortHandler)) || begun != (recorded.Code == 200) || strings.Contains(recorded.Body.String(), "secret") {
+		if begun != errors.Is(cut, http.ErrAbortHandler) || begun != (recorded.Code == 200) || strings.Contains(recorded.Body.String(), "secret") {
 			t.Errorf("begun %t: %v, %d %s", begun, cut, recorded.Code, recorded.Body)
 		}
 	}
