@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -295,13 +294,14 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		seen <- r.RemoteAddr
 		tell(w, r)
 	}))
-	var from []string
-	for _, body := range []string{"", "known", ""} {
-		l.do(l.request("POST", "/", strings.NewReader(body)))
+	from := map[string]int{}
+	for n := range 9 { // on a busy machine, one may come before the last is back
+		l.do(l.request("POST", "/", strings.NewReader([]string{"", "known"}[n%2])))
 		l.outcome()
-		from = append(from, within(t, "the request", seen))
+		addr := within(t, "the request", seen)
+		if from[addr]++; from[addr] == 3 {
+			return
+		}
 	}
-	if from = slices.Compact(from); len(from) != 1 {
-		t.Errorf("%d connections", len(from))
-	}
+	t.Errorf("9 requests had %d connections", len(from))
 }
