@@ -272,18 +272,24 @@ func (a *app) running(ctx context.Context, service string) (string, error) {
 func (i *instance) document(ctx context.Context, address string) ([]byte, error) {
 	for {
 		data, err := fetchDocument(ctx, address)
-		if err == nil {
-			return data, nil
+		if err == nil || errors.Is(err, errNoDocument) {
+			return data, err
 		}
 		select {
 		case <-i.done:
 			return nil, &exitError{code: exitFailed, err: fmt.Errorf("it ended before it told what it offers: %w", cmp.Or(i.err, errors.New("exit code 0"))), hint: "msctl verify shows more; --openapi FILE takes the document from elsewhere"}
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errInterrupted) {
+				return nil, errInterrupted
+			}
 			return nil, &exitError{code: exitFailed, err: fmt.Errorf("%w: %w", context.Cause(ctx), err), hint: "--openapi FILE takes the document from elsewhere"}
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
+
+// errNoDocument says that a service does not describe itself.
+var errNoDocument = &exitError{code: exitFailed, err: errors.New("GET /openapi.json: 404: it does not say what it offers"), hint: "--openapi FILE takes the document from elsewhere"}
 
 // maxFetched bounds a document that a service answers.
 const maxFetched = 16 << 20
@@ -298,6 +304,9 @@ func fetchDocument(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // only read
+	if answer.StatusCode == http.StatusNotFound {
+		return nil, errNoDocument
+	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, &exitError{code: exitFailed, err: fmt.Errorf("GET %s/openapi.json: %s", address, answer.Status), hint: "--openapi FILE takes the document from elsewhere"}
 	}

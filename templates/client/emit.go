@@ -15,7 +15,7 @@ import (
 // path stands for the name of the service that is called, as its language
 // spells names of files.
 type Place struct {
-	Language string // python, go or node
+	Language string // python or go
 	Code     string // the path of the client
 	Test     string // the path of its test
 	Calls    string // what the policy of calls is imported as
@@ -99,8 +99,7 @@ var shared = template.FuncMap{
 	"inLine": func(s string) string { return strings.Trim(compact(s), `"`) }, // of a comment
 }
 
-// compact is v as JSON, which all three languages read as their own where v is a
-// text.
+// compact is v as JSON, which Python and Go read as their own where v is a text.
 func compact(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
