@@ -51,6 +51,9 @@ func TestGeneratedServicesServe(t *testing.T) {
 		for _, tool := range toolsOf[tmpl.Language] {
 			require(t, tool)
 		}
+		if tmpl.Language == "node" {
+			requireNode(t, 24)
+		}
 		msctl("new", "service", name, "--template", name, "--yes")
 		msctl("add", "resource", "tag", "label:string", "weight:decimal", "--service", name)
 	}
@@ -64,10 +67,28 @@ func TestGeneratedServicesServe(t *testing.T) {
 	msctl("down")
 }
 
+// requireNode is require for Node of a version or newer.
+func requireNode(t *testing.T, least int) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "node", "--version").Output()
+	var major int
+	if err == nil {
+		_, err = fmt.Sscanf(string(out), "v%d.", &major)
+	}
+	switch {
+	case err == nil && major >= least:
+	case os.Getenv("MSCTL_TEST_REQUIRE") == "all":
+		t.Fatalf("want Node %d, got %s, %v", least, out, err)
+	default:
+		t.Skipf("want Node %d, got %s, %v", least, out, err)
+	}
+}
+
 // clientChecks hold the clients in a service of a template to what its project is
 // held to.
 var clientChecks = map[string]string{
 	"go-api":     "go vet ./... && test -z \"$(gofmt -l .)\" && go test ./internal/clients/...",
+	"node-api":   "node scripts/setup.mjs && npx tsc && npx biome check && npx vitest run tests/clients tests/calls.test.ts",
 	"python-api": "python3 scripts/setup.py && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy . && .venv/bin/pytest -k client",
 	"python-min": "python3 -B -W error -m unittest discover -s tests -t . -p 'test_*_client.py'",
 }

@@ -124,6 +124,47 @@ assert parts.Tree.__required_keys__ == {"name", "left"}, parts.Tree.__required_k
 	}
 }
 
+// TestWrittenForNode has Node read what is written. What the types are is checked
+// where a project is that has the compiler.
+func TestWrittenForNode(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("there is no node")
+	}
+	if exec.CommandContext(t.Context(), node, "-e", "process.exit(parseInt(process.versions.node) < 24 ? 1 : 0)").Run() != nil {
+		t.Skip("node is older than 24, and reads no TypeScript")
+	}
+	code, _, err := Write(read(t, hard(t)), Place{Language: "node", Calls: "src/calls.ts", Code: "src/clients/{name}.ts"}, "clients/parts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "src", "clients"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"package.json":         []byte(`{"type": "module"}`),
+		"src/clients/parts.ts": code,
+		"src/calls.ts":         []byte("export class Calls { call(...all: unknown[]) { return all; } }\n"),
+		"src/try.ts": []byte(`import { Calls } from "./calls.ts";
+import { PartsClient } from "./clients/parts.ts";
+const sent = await new PartsClient(new Calls()).list(1, "a", { from: 2 });
+console.log(JSON.stringify(sent));
+`),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := exec.CommandContext(t.Context(), node, "src/try.ts")
+	run.Dir = dir
+	out, err := run.CombinedOutput()
+	want := `["GET","/things/{id}/parts/{class}",{"keys":{"id":1,"class":"a"},"query":{"from":2}}]` + "\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v: got %s, want %s\n%s", err, out, want, code)
+	}
+}
+
 // callsStub is what clients in Go need of a project.
 const callsStub = `package calls
 import "context"
@@ -237,8 +278,13 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("the same breaks: %q", breaks)
 		}
 		goCode(t, api)
-		if _, _, err := Write(api, Place{Language: "python", Calls: "shop.calls", Code: "shop/{name}.py"}, "clients/parts.json"); err != nil {
-			t.Error(err)
+		for _, place := range []Place{
+			{Language: "python", Calls: "shop.calls", Code: "shop/{name}.py"},
+			{Language: "node", Calls: "src/calls.ts", Code: "src/clients/{name}.ts", Test: "tests/clients/{name}.test.ts"},
+		} {
+			if _, _, err := Write(api, place, "clients/parts.json"); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -15,22 +15,33 @@ import (
 // path stands for the name of the service that is called, as its language
 // spells names of files.
 type Place struct {
-	Language string // python or go
+	Language string // python, go or node
 	Code     string // the path of the client
 	Test     string // the path of its test
-	Calls    string // what the policy of calls is imported as
+	Calls    string // what the policy of calls is imported as; its path, for node
 }
 
 // Module is what a client in Python is imported as.
 func (p Place) Module(service string) string {
-	code, _ := p.Paths(service)
-	return strings.ReplaceAll(strings.TrimSuffix(code, ".py"), "/", ".")
+	return strings.ReplaceAll(strings.TrimSuffix(p.CodePath(service), ".py"), "/", ".")
 }
 
 // Paths are those of the files that Write makes.
 func (p Place) Paths(service string) (code, test string) {
 	name := languages[p.Language].file(wordsOf(service))
 	return strings.ReplaceAll(p.Code, "{name}", name), strings.ReplaceAll(p.Test, "{name}", name)
+}
+
+// CodePath is that of the client.
+func (p Place) CodePath(service string) string {
+	code, _ := p.Paths(service)
+	return code
+}
+
+// TestPath is that of the client's test.
+func (p Place) TestPath(service string) string {
+	_, test := p.Paths(service)
+	return test
 }
 
 // generated is in the first line of what Write makes: a file without it is not
@@ -70,7 +81,7 @@ type language struct {
 	templates *template.Template
 }
 
-//go:embed python.tmpl go.tmpl
+//go:embed python.tmpl go.tmpl node.tmpl
 var files embed.FS
 
 var languages = map[string]language{
@@ -81,6 +92,9 @@ var languages = map[string]language{
 		"type": goType, "name": goName, "declare": goDeclare, "struct": goStruct, "field": words.Exported,
 		"package": func(service string) string { return strings.Join(wordsOf(service), "") },
 		"value":   goValue, "raw": goRaw,
+	})},
+	"node": {func(w words) string { return strings.Join(w, "-") }, parse("node", template.FuncMap{
+		"type": nodeType, "name": nodeName, "declare": nodeDeclare, "queryOf": nodeQuery, "sent": nodeSent,
 	})},
 }
 
@@ -99,7 +113,7 @@ var shared = template.FuncMap{
 	"inLine": func(s string) string { return strings.Trim(compact(s), `"`) }, // of a comment
 }
 
-// compact is v as JSON, which Python and Go read as their own where v is a text.
+// compact is v as JSON, which all languages read as their own where v is a text.
 func compact(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -74,7 +74,7 @@ func (taken names) take(w words) words {
 // reservedTypes are names that clients have for other things, in some language.
 func reservedTypes(service string) names {
 	taken := names{}
-	for _, name := range []string{"any", "literal", "typed dict", "type alias", "calls", "client", service + " client", "new", "none", "true", "false"} {
+	for _, name := range []string{"any", "literal", "typed dict", "type alias", "calls", "client", service + " client", "new", "none", "true", "false", "promise", "stub"} {
 		taken.take(wordsOf(name))
 	}
 	return taken

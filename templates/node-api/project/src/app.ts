@@ -10,7 +10,7 @@ import { Metrics } from "./metrics.ts";
 import { type Draining, observe } from "./observe.ts";
 import { describe } from "./openapi.ts";
 import { install, Problem } from "./problems.ts";
-import { resources } from "./resources.ts";
+import { resources } from "./resources/index.ts";
 
 const MAX_BODY = 1 << 20;
 

@@ -15,14 +15,11 @@ export type Resource = {
   routes: (app: FastifyInstance, store: Store) => void;
 };
 
-/** A thing that the service keeps. name is what clients read, type what the description calls it. */
-export function resource<F extends Fields>(
-  name: string,
-  type: string,
-  path: string,
-  table: string,
-  fields: F,
-): Resource {
+/** name is what clients read, type what the description calls it. */
+type Thing<F extends Fields> = { name: string; type: string; path: string; table: string; fields: F };
+
+/** A thing that the service keeps. */
+export function resource<F extends Fields>({ name, type, path, table, fields }: Thing<F>): Resource {
   const input = z.strictObject(fields);
   const routes = (app: FastifyInstance, store: Store) => {
     add(app, name, path, new Table(store, table, fields), input);

@@ -3,13 +3,14 @@
 // msctl:if store=postgres
 import { randomBytes } from "node:crypto";
 import pg from "pg";
+
 // msctl:end
 // msctl:if store=sqlite
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-// msctl:end
 
+// msctl:end
 export type Environment = Record<string, string>;
 export type Database = AsyncDisposable & { env: Environment };
 // msctl:if store=none

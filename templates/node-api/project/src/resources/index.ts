@@ -1,6 +1,6 @@
 // The resources that the service has, in the order in which they were added.
 
-import type { Resource } from "./resource.ts";
+import type { Resource } from "../resource.ts";
 // msctl:each resource
 import { spareGadgets } from "./spare-gadgets.ts";
 // msctl:end
