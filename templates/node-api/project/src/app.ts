@@ -27,7 +27,7 @@ export function build(config: Config, log: Logger, store: Store, draining: Drain
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
     try {
-      done(null, parse(body.toString()));
+      done(null, body.length > 0 ? parse(body.toString()) : undefined); // DELETE may have the header, too
     } catch {
       done(new Problem(400, "the body is no JSON"));
     }

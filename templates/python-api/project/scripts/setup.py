@@ -9,7 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = (3, 11)
@@ -19,11 +24,24 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < LEAST:
         print(f"want Python {LEAST[0]}.{LEAST[1]} or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
+    with alone():
+        return setup(no_dev="--no-dev" in arguments)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait for whoever runs this already: msctl up does, and you may."""
+    with (ROOT / "requirements.txt").open() as lock:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def setup(*, no_dev: bool) -> int:
     folder = Path(os.environ.get("VENV") or ROOT / ".venv")
     runtime, whole = [ROOT / "requirements.txt"], [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
     stamp = folder / "locked"
     made = stamp.read_text() if stamp.exists() else ""
-    no_dev = "--no-dev" in arguments
     if made == digest(whole) or (no_dev and made == digest(runtime)):
         return 0
     locks = runtime if no_dev else whole

@@ -62,7 +62,8 @@ describe.skipIf(!available)("/spare-gadgets", () => {
     expect(replaced).toMatchObject({ ...OTHER, id: made.id, created_at: made.created_at });
     expect(Date.parse(replaced.updated_at)).toBeGreaterThanOrEqual(Date.parse(made.created_at));
     expect((await service.ask("GET", path)).json).toEqual(replaced);
-    expect((await service.ask("DELETE", path)).status).toBe(204);
+    const media = { "Content-Type": "application/json" };
+    expect((await service.ask("DELETE", path, undefined, media)).status).toBe(204);
     for (const [method, body] of [["GET"], ["PUT", ONE], ["DELETE"]] as const) {
       const gone = await service.ask(method, path, body);
       expect(gone.status).toBe(404);
