@@ -18,8 +18,10 @@ func FuzzIndex(f *testing.F) {
 	good = appendRecord(good, record{name: 1, length: 4, lines: 2, time: 5})
 	good = appendRecord(good, record{name: 1, offset: 4, length: 3, lines: 3, time: 7, flags: flagPartial})
 	overlap := appendRecord(bytes.Clone(good), record{name: 9, offset: 2, length: 900, lines: 1, time: 3})
+	long := appendRecord(appendName(appendHeader(nil, mark{100, 3}), "catalog-1"), record{name: 1, length: 1 << 30, lines: 2, time: 5})
+	long = appendRecord(long, record{name: 1, offset: 4, length: 3, lines: 3, time: 7})
 	empty := appendRecord(bytes.Clone(good), record{offset: 7, lines: 3, time: 8})
-	for _, b := range [][]byte{good, good[:len(good)-5], overlap, empty, bytes.Repeat([]byte{0}, 96), nil} {
+	for _, b := range [][]byte{good, good[:len(good)-5], overlap, long, empty, bytes.Repeat([]byte{0}, 96), nil} {
 		f.Add(b, []byte("a\nb\nabc"), true)
 		f.Add(b, []byte("a\nb\nabcd\n"), false)
 	}

@@ -165,7 +165,11 @@ func (r *reader) recover(err error) error {
 		return nil
 	case errors.Is(err, errDamaged) && r.have:
 		block := r.at.block
-		r.drop(mark{r.at.Offset + int64(r.rec.length), r.seg.base.line + int64(r.rec.lines)})
+		m := mark{r.at.Offset + int64(r.rec.length), r.seg.base.line + int64(r.rec.lines)}
+		if m.offset > r.seg.end().offset {
+			m = r.seg.end() // a place beyond it would be taken for one of another log
+		}
+		r.drop(m)
 		r.at.block = block + 1
 		return nil
 	}
