@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +22,14 @@ type demoService struct {
 	name, template, resource string
 	calls                    []string
 	tools                    []string
+	node                     int // the oldest Node that runs it; 0 for none
 }
 
 // demoServices are the demo's, in the order of their calls.
 var demoServices = []demoService{
-	{"catalog", "python-min", "item name:string price:decimal stock:int", nil, []string{"python3"}},
-	{"orders", "go-api", "order item_name:string amount:int paid:bool", []string{"catalog"}, []string{"go"}},
+	{"catalog", "python-min", "item name:string price:decimal stock:int", nil, []string{"python3"}, 0},
+	{"orders", "go-api", "order item_name:string amount:int paid:bool", []string{"catalog"}, []string{"go"}, 0},
+	{"reviews", "node-api", "review item_name:string stars:int note:text", []string{"catalog"}, []string{"node", "npm"}, 24},
 }
 
 type demoOptions struct {
@@ -39,7 +43,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo [FOLDER]",
 		Short: "Write a small shop and bring it up",
 		Long: `Write a small shop into a folder (default ./shop) and bring it up: a service in
-each of Python and Go that is installed here, each with data of its own, behind
+each of Python, Go and Node that is installed here, each with data of its own, behind
 one gateway. A shop that is there already is brought up as it is.`,
 		Example: "  msctl demo\n  msctl demo /tmp/shop --write-only",
 		Args:    cobra.MaximumNArgs(1),
@@ -82,8 +86,8 @@ func (a *app) writeDemo(ctx context.Context, dir string) error {
 	}
 	written := map[string]bool{}
 	for _, s := range demoServices {
-		if tool := missingTool(s.tools); tool != "" {
-			a.note("without %s: %s is not installed", s.name, tool)
+		if why := s.missing(ctx); why != "" {
+			a.note("without %s: %s", s.name, why)
 			continue
 		}
 		if err := addDemo(p, s, written); err != nil {
@@ -92,7 +96,7 @@ func (a *app) writeDemo(ctx context.Context, dir string) error {
 		written[s.name] = true
 	}
 	if len(written) == 0 {
-		return &exitError{code: exitFailed, err: errors.New("neither Python nor Go is installed"), hint: "msctl runs anything that listens on a port: see msctl new stack"}
+		return &exitError{code: exitFailed, err: errors.New("neither Python nor Go nor Node is installed"), hint: "msctl runs anything that listens on a port: see msctl new stack"}
 	}
 	if err := a.carryOutApart(ctx, p, showOptions{}); err != nil {
 		return err
@@ -125,12 +129,25 @@ func addDemo(p *project, s demoService, written map[string]bool) error {
 	return p.add(t, answers, at)
 }
 
-// missingTool is the first of the programs that is not installed, "" for none.
-func missingTool(tools []string) string {
-	for _, t := range tools {
+// missing tells why the service cannot run here; "" when it can.
+func (s demoService) missing(ctx context.Context) string {
+	for _, t := range s.tools {
 		if _, err := exec.LookPath(t); err != nil {
-			return t
+			return t + " is not installed"
 		}
+	}
+	if s.node == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	version, err := exec.CommandContext(ctx, "node", "--version").Output()
+	if err != nil {
+		return fmt.Sprintf("node --version: %v", err)
+	}
+	var major int
+	if _, err := fmt.Sscanf(string(version), "v%d.", &major); err != nil || major < s.node {
+		return fmt.Sprintf("it wants Node %d or newer, and this is %s", s.node, bytes.TrimSpace(version))
 	}
 	return ""
 }

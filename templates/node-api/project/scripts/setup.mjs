@@ -64,7 +64,9 @@ function setup(noDev) {
   rmSync(stamp, { force: true }); // what is cut short is begun again
   const flags = ["--no-audit", "--no-fund", "--loglevel=error", ...(noDev ? ["--omit=dev"] : [])];
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const { status, error } = spawnSync(npm, ["ci", ...flags], { cwd: fileURLToPath(root), stdio: "inherit" });
+  console.log("npm installs what package-lock.json locks");
+  const stdio = ["inherit", "ignore", "inherit"]; // what is wrong is on stderr
+  const { status, error } = spawnSync(npm, ["ci", ...flags], { cwd: fileURLToPath(root), stdio });
   if (error) {
     console.error(`npm: ${error.message}`);
   }
