@@ -36,6 +36,8 @@ var layers = map[string]struct {
 	"templates":        {nil, "files in, files out: who runs them, and the stack file, are cmd's matter"},
 	"templates/client": {[]string{"templates"}, "documents in, code out; of templates only how languages spell names"},
 	"registry":         {nil, "the table that all others read knows none of them"},
+	"registry/catalog": {nil, "records and indexes: who serves them, and to whom, is no matter"},
+	"registry/consul":  {[]string{"registry", "registry/catalog"}, "a face of the catalog, and of the table"},
 	"logs":             {nil, "logs are lines with a source's name, whatever wrote them"},
 	"runtime":          {[]string{"logs", "ports", "registry", "stack"}, "it tells the gateway and the API through the registry alone"},
 	"runtime/process":  {[]string{"ports", "runtime", "stack"}, "a Runner; of ports only the name of StackEnv"},
@@ -59,6 +61,7 @@ var soleUsers = []struct {
 	{"os.StartProcess", []string{"runtime/process", "bench"}, "as os/exec"},
 	{"github.com/spf13/cobra", []string{"cmd"}, "flags are parsed in cmd; all else takes an options struct"},
 	{"gopkg.in/yaml.v3", []string{"stack", "templates"}, "one reader of stack files keeps errors at file:line:col; template.yaml and records are templates' own"},
+	{"github.com/hashicorp/go-bexpr", []string{"registry/consul"}, "filters are Consul's"},
 	{"github.com/fsnotify/fsnotify", []string{"runtime/watch"}, "others get settled batches, not events"},
 }
 

@@ -92,7 +92,7 @@ func toolchains(st *stack.Stack) []finding {
 	var out []finding
 	seen := map[string]bool{}
 	for _, s := range st.Services {
-		env := append(environ(), runtime.Environment(st, &s, environ(), s.Name+"-1", s.Port, nowhere.edge)...)
+		env := append(environ(), runtime.Environment(st, &s, environ(), nil, s.Name+"-1", s.Port, nowhere.edge)...)
 		for key, c := range map[string]stack.Command{"setup": s.Setup, "build_command": s.BuildCommand, "command": s.Command} {
 			if c.IsZero() || key == "command" && usesBin(c) {
 				continue // built before it is started

@@ -61,6 +61,9 @@ func (a *app) printWhere(s control.Status, st *stack.Stack) {
 	if s.Admin != "" {
 		fmt.Fprintf(w, "  (gateway)\t%s\n", s.Admin)
 	}
+	if s.Registry != "" {
+		fmt.Fprintf(w, "  (registry)\t%s\n", s.Registry)
+	}
 	_ = w.Flush()
 	if untrusted(st.Gateway.TLS) {
 		a.note("this machine does not trust the gateway's certificates yet: msctl trust, or curl --cacert \"$(msctl trust --path)\"")

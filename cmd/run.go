@@ -139,7 +139,7 @@ func (a *app) environment(ctx context.Context, service string, absent absence) (
 	if len(sv.DependsOn) > 0 {
 		a.note("the stack is not running: "+absent.note, service)
 	}
-	return control.Environment{Env: runtime.Environment(st, sv, environ(), service+"-1", sv.Port, absent.edge), Dir: sv.Dir}, st, nil
+	return control.Environment{Env: runtime.Environment(st, sv, environ(), nil, service+"-1", sv.Port, absent.edge), Dir: sv.Dir}, st, nil
 }
 
 // absence is what there is in place of a gateway that does not run.

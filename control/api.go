@@ -73,9 +73,10 @@ type Status struct {
 	PID      int       `json:"pid"`
 	Version  string    `json:"version"`
 	Started  time.Time `json:"started"`
-	Gateway  string    `json:"gateway,omitempty"` // host:port of the front door
-	URL      string    `json:"url,omitempty"`     // of the front door, without a path
-	Admin    string    `json:"admin,omitempty"`   // URL of the gateway's own pages, /_msctl/
+	Gateway  string    `json:"gateway,omitempty"`  // host:port of the front door
+	URL      string    `json:"url,omitempty"`      // of the front door, without a path
+	Admin    string    `json:"admin,omitempty"`    // URL of the gateway's own pages, /_msctl/
+	Registry string    `json:"registry,omitempty"` // URL of the registry's Consul API
 	Services []Service `json:"services"`
 	Problem  string    `json:"problem,omitempty"` // why the stack file, as it is now, was not applied
 }

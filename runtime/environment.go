@@ -48,24 +48,26 @@ func withoutContract(environ []string) []string {
 
 // environment is Environment for an instance of this stack.
 func (s *Supervisor) environment(sv *stack.Service, id string, port int) []string {
-	return Environment(s.target.stack, sv, s.Environ, id, port, s.Gateway.Edge)
+	return Environment(s.target.stack, sv, s.Environ, s.Offers, id, port, s.Gateway.Edge)
 }
 
 // Environment is what an instance gets beside the system's variables; later
-// entries win: .env, addresses of its dependencies as edge knows them, the
+// entries win: what the stack offers to all, .env, addresses of its dependencies as edge knows them, the
 // service's own environment (so that it can point CATALOG_URL elsewhere), then
 // who and where it is. Environ is the system's, which wins over .env as in
-// compose; port 0 leaves PORT out.
-func Environment(st *stack.Stack, sv *stack.Service, environ []string, id string, port int, edge func(caller, callee string) (string, bool)) []string {
+// compose, and over offers; port 0 leaves PORT out.
+func Environment(st *stack.Stack, sv *stack.Service, environ []string, offers map[string]string, id string, port int, edge func(caller, callee string) (string, bool)) []string {
 	vars := map[string]string{}
 	have := map[string]bool{}
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		have[name] = true
 	}
-	for k, v := range st.DotEnv {
-		if !have[k] {
-			vars[k] = v
+	for _, from := range []map[string]string{offers, st.DotEnv} {
+		for k, v := range from {
+			if !have[k] {
+				vars[k] = v
+			}
 		}
 	}
 	if !have["PYTHONUNBUFFERED"] {

@@ -23,7 +23,8 @@ type Options struct {
 	Gateway  Gateway
 	Runner   Runner
 	Ports    *ports.Leases
-	Environ  []string // what every process gets beneath its own environment
+	Environ  []string          // what every process gets beneath its own environment
+	Offers   map[string]string // variables of what the stack itself has for all of them
 }
 
 // Supervisor keeps the instances of a stack as they were asked for. Its

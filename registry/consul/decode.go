@@ -1,0 +1,132 @@
+package consul
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/msctl/msctl/registry/catalog"
+)
+
+// definition is a service as clients register it.
+type definition struct {
+	ID                string
+	Name              string
+	Kind              string
+	Tags              []string
+	Address           string
+	TaggedAddresses   map[string]catalog.Address
+	Meta              map[string]string
+	Port              int
+	Weights           *catalog.Weights
+	EnableTagOverride bool
+	Check             *checkDefinition
+	Checks            []checkDefinition
+	Token             string
+	Proxy             json.RawMessage // taken, and ignored: there is no mesh
+	Connect           json.RawMessage
+	Namespace         string
+	Partition         string
+	Locality          json.RawMessage
+	SocketPath        string
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict, as Consul's is.
+func (d *definition) UnmarshalJSON(b []byte) error {
+	type plain definition
+	return strict(b, (*plain)(d))
+}
+
+// checkDefinition is a check as clients register it.
+type checkDefinition struct {
+	ID, CheckID, Name, Notes, ServiceID string
+	Status                              catalog.Status
+	TTL, Interval, Timeout              catalog.Duration
+	DeregisterCriticalServiceAfter      catalog.Duration
+	HTTP, Method, Body, TCP, UDP, GRPC  string
+	H2PING, AliasNode, AliasService     string
+	OSService, DockerContainerID, Shell string
+	TLSServerName, Token                string
+	Namespace, Partition                string
+	Header                              map[string][]string
+	Args, ScriptArgs                    []string
+	TLSSkipVerify, GRPCUseTLS           bool
+	H2PingUseTLS, TCPUseTLS             bool
+	DisableRedirects                    bool
+	SuccessBeforePassing                int
+	FailuresBeforeWarning               int
+	FailuresBeforeCritical              int
+	OutputMaxSize                       int
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *checkDefinition) UnmarshalJSON(b []byte) error {
+	type plain checkDefinition
+	return strict(b, (*plain)(d))
+}
+
+// strict decodes an object of which no field is unknown. Names are those of the
+// fields in any case, or in snake_case (Consul's aliases).
+func strict(b []byte, into any) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	for name, value := range fields {
+		if plain := strings.ReplaceAll(name, "_", ""); plain != name {
+			delete(fields, name)
+			fields[plain] = value
+		}
+	}
+	normal, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(normal))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+// body decodes what a client sent.
+func body(r *http.Request, into any) error {
+	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return failf(http.StatusRequestEntityTooLarge, "Request body too large: want at most %d bytes", maxBody)
+	}
+	if err != nil {
+		return failf(http.StatusBadRequest, "Request decode failed: %v", err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return failf(http.StatusBadRequest, "Request decode failed: %v", err)
+	}
+	return nil
+}
+
+// The bounds of what a registration says of itself (Consul's).
+const (
+	maxMeta      = 64
+	maxMetaKey   = 128
+	maxMetaValue = 512
+)
+
+func validMeta(meta map[string]string) error {
+	if len(meta) > maxMeta {
+		return fmt.Errorf("Node metadata cannot contain more than %d key/value pairs", maxMeta) //nolint:staticcheck // Consul's words
+	}
+	for key, value := range meta {
+		switch {
+		case key == "":
+			return errors.New("Key cannot be blank") //nolint:staticcheck // Consul's words
+		case len(key) > maxMetaKey:
+			return fmt.Errorf("Key is too long (limit: %d characters)", maxMetaKey) //nolint:staticcheck // Consul's words
+		case len(value) > maxMetaValue:
+			return fmt.Errorf("Value is too long (limit: %d characters)", maxMetaValue) //nolint:staticcheck // Consul's words
+		}
+	}
+	return nil
+}

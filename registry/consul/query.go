@@ -1,0 +1,144 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-bexpr"
+
+	"github.com/msctl/msctl/registry/catalog"
+)
+
+// The times that a blocking query waits (Consul's defaults).
+const (
+	defaultWait = 5 * time.Minute
+	maxWait     = 10 * time.Minute
+)
+
+// transferTime bounds the reading of a request and the writing of an answer.
+const transferTime = 30 * time.Second
+
+// failure is an answer that is an error, as text.
+type failure struct {
+	status int
+	text   string
+}
+
+func (f *failure) Error() string { return f.text }
+
+func failf(status int, format string, args ...any) error {
+	return &failure{status, fmt.Sprintf(format, args...)}
+}
+
+// answer is what a handler has to say. A nil value has no body.
+type answer struct {
+	value  any
+	index  uint64 // 0 for what has none
+	status int    // 0 is 200
+}
+
+// handle makes a handler of f.
+func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn := http.NewResponseController(w)
+		if r.Method != http.MethodGet { // a deadline would end the wait of a blocking query
+			_ = conn.SetReadDeadline(time.Now().Add(transferTime))
+		}
+		a, err := s.checked(r, f)
+		_ = conn.SetWriteDeadline(time.Now().Add(transferTime))
+		h := w.Header()
+		h.Set("X-Consul-Default-Acl-Policy", "allow")
+		if err != nil {
+			f := &failure{http.StatusInternalServerError, err.Error()}
+			_ = errors.As(err, &f)
+			h.Set("Content-Type", "text/plain; charset=utf-8")
+			w.WriteHeader(f.status)
+			_, _ = w.Write([]byte(f.text)) // the client may have gone
+			return
+		}
+		if a.index > 0 {
+			h.Set("X-Consul-Index", strconv.FormatUint(a.index, 10))
+			h.Set("X-Consul-Knownleader", "true")
+			h.Set("X-Consul-Lastcontact", "0")
+			h.Set("X-Consul-Effective-Consistency", "leader")
+			h.Set("X-Consul-Query-Backend", "blocking-query")
+		}
+		if a.value == nil {
+			return
+		}
+		h.Set("Content-Type", "application/json")
+		if a.status != 0 {
+			w.WriteHeader(a.status)
+		}
+		e := json.NewEncoder(w)
+		if r.URL.Query().Has("pretty") {
+			e.SetIndent("", "    ")
+		}
+		_ = e.Encode(a.value) // the client may have gone
+	}
+}
+
+func (s *Server) checked(r *http.Request, f func(*http.Request) (answer, error)) (answer, error) {
+	q := r.URL.Query()
+	if dc := q.Get("dc"); dc != "" && dc != s.options.Datacenter {
+		return answer{}, failf(http.StatusInternalServerError, "No path to datacenter")
+	}
+	if q.Has("stale") && q.Has("consistent") {
+		return answer{}, failf(http.StatusBadRequest, "Cannot specify ?stale with ?consistent, conflicting semantics.")
+	}
+	return f(r)
+}
+
+// await blocks as the query says: until topic is newer than its index, or for
+// its time.
+func (s *Server) await(r *http.Request, topic catalog.Topic) error {
+	q := r.URL.Query()
+	if q.Get("index") == "" {
+		return nil
+	}
+	index, err := strconv.ParseUint(q.Get("index"), 10, 64)
+	if err != nil {
+		return failf(http.StatusBadRequest, "Invalid index")
+	}
+	wait := defaultWait
+	if text := q.Get("wait"); text != "" {
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
+			return failf(http.StatusBadRequest, "Invalid wait time")
+		}
+	}
+	if index == 0 {
+		return nil
+	}
+	if wait = min(wait, maxWait); wait == 0 {
+		wait = defaultWait
+	}
+	wait += rand.N(wait/16 + 1) //nolint:gosec // only so that not all come back at once
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	_ = s.catalog.Await(ctx, topic, index) // what there is by then is the answer
+	return nil
+}
+
+// filtered is the part of a slice, or of a map, that the query's filter takes.
+func filtered[T any](r *http.Request, all T) (any, error) {
+	text := r.URL.Query().Get("filter")
+	if text == "" {
+		return all, nil
+	}
+	f, err := bexpr.CreateFilter(text, nil, reflect.Zero(reflect.TypeFor[T]()).Interface())
+	if err != nil {
+		return nil, failf(http.StatusInternalServerError, "Failed to create boolean expression evaluator: %v", err)
+	}
+	out, err := f.Execute(all)
+	if err != nil {
+		return nil, failf(http.StatusInternalServerError, "%v", err)
+	}
+	return out, nil
+}

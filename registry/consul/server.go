@@ -1,0 +1,102 @@
+// Package consul serves the catalog by the part of Consul's HTTP API that its
+// clients use: services are registered and found by unmodified programs. Shapes,
+// headers and rules are those of Consul 1.20; tokens are taken and ignored.
+package consul
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/msctl/msctl/registry"
+	"github.com/msctl/msctl/registry/catalog"
+)
+
+// DefaultDatacenter is Consul's.
+const DefaultDatacenter = "dc1"
+
+// maxBody bounds a registration, in bytes.
+const maxBody = 1 << 20
+
+// Options are a Server's.
+type Options struct {
+	Registry   *registry.Registry // the stack's own instances
+	Datacenter string             // DefaultDatacenter for ""
+	Node       string             // the name of this node; the machine's for ""
+	Version    string             // of the agent
+}
+
+// Server is the agent and the catalog in one. It is an http.Handler.
+type Server struct {
+	options Options
+	catalog *catalog.Catalog
+	node    catalog.Node
+	checks  *checks
+	own     map[string]bool // IDs of the stack's own instances; the mirror's
+	routes  http.Handler
+}
+
+// New returns a server that knows of nothing but itself. Its indexes are above
+// those of an earlier one: they begin with the time.
+func New(o Options) *Server {
+	name, _ := os.Hostname() // "" is seen to
+	o.Node = cmp.Or(o.Node, name, "msctl")
+	o.Datacenter = cmp.Or(o.Datacenter, DefaultDatacenter)
+	s := &Server{options: o, catalog: catalog.New(uint64(time.Now().UnixMilli())), own: map[string]bool{}} //nolint:gosec // it is after 1970
+	s.node = catalog.Node{
+		ID: uuid(o.Node), Node: o.Node, Address: "127.0.0.1", Datacenter: o.Datacenter,
+		TaggedAddresses: map[string]string{"lan": "127.0.0.1", "lan_ipv4": "127.0.0.1", "wan": "127.0.0.1", "wan_ipv4": "127.0.0.1"},
+		Meta:            map[string]string{"consul-network-segment": ""},
+	}
+	s.checks = newChecks(s)
+	_ = s.catalog.Register(catalog.Registration{ // the check is the node's own
+		Node:    s.node,
+		Service: service(catalog.Service{ID: "consul", Service: "consul"}),
+		Checks:  []catalog.Check{{CheckID: "serfHealth", Name: "Serf Health Status", Status: catalog.Passing, Output: "Agent alive and reachable", ServiceTags: []string{}}},
+	})
+	s.routes = s.handler()
+	return s
+}
+
+// uuid is one that a name always has.
+func uuid(name string) string {
+	h := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}
+
+// Run serves l, and keeps the stack's own instances in the catalog, until ctx
+// ends. It closes l.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	var g sync.WaitGroup
+	g.Go(func() { s.mirror(ctx) })
+	g.Go(func() {
+		<-ctx.Done()
+		_ = h.Close() // who waits is answered by the end of ctx
+	})
+	err := h.Serve(l)
+	cancel()
+	s.checks.stop()
+	g.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
