@@ -27,9 +27,9 @@ type demoService struct {
 
 // demoServices are the demo's, in the order of their calls.
 var demoServices = []demoService{
-	{"catalog", "python-min", "item name:string price:decimal stock:int", nil, []string{"python3"}, 0},
-	{"orders", "go-api", "order item_name:string amount:int paid:bool", []string{"catalog"}, []string{"go"}, 0},
-	{"reviews", "node-api", "review item_name:string stars:int note:text", []string{"catalog"}, []string{"node", "npm"}, 24},
+	{name: "catalog", template: "python-min", resource: "item name:string price:decimal stock:int", tools: []string{"python3"}},
+	{name: "orders", template: "go-api", resource: "order item_name:string amount:int paid:bool", calls: []string{"catalog"}, tools: []string{"go"}},
+	{name: "reviews", template: "node-api", resource: "review item_name:string stars:int note:text", calls: []string{"catalog"}, tools: []string{"node", "npm"}, node: 24},
 }
 
 type demoOptions struct {
@@ -86,8 +86,8 @@ func (a *app) writeDemo(ctx context.Context, dir string) error {
 	}
 	written := map[string]bool{}
 	for _, s := range demoServices {
-		if why := s.missing(ctx); why != "" {
-			a.note("without %s: %s", s.name, why)
+		if err := s.missing(ctx); err != nil {
+			a.note("without %s: %v", s.name, err)
 			continue
 		}
 		if err := addDemo(p, s, written); err != nil {
@@ -129,25 +129,30 @@ func addDemo(p *project, s demoService, written map[string]bool) error {
 	return p.add(t, answers, at)
 }
 
-// missing tells why the service cannot run here; "" when it can.
-func (s demoService) missing(ctx context.Context) string {
+// missing tells why the service cannot run here; nil when it can.
+func (s demoService) missing(ctx context.Context) error {
 	for _, t := range s.tools {
 		if _, err := exec.LookPath(t); err != nil {
-			return t + " is not installed"
+			return fmt.Errorf("%s is not installed", t)
 		}
 	}
 	if s.node == 0 {
-		return ""
+		return nil
 	}
+	return checkNode(ctx, s.node)
+}
+
+// checkNode fails when node is older than a version.
+func checkNode(ctx context.Context, least int) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	version, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if err != nil {
-		return fmt.Sprintf("node --version: %v", err)
+		return fmt.Errorf("node --version: %w", err)
 	}
 	var major int
-	if _, err := fmt.Sscanf(string(version), "v%d.", &major); err != nil || major < s.node {
-		return fmt.Sprintf("it wants Node %d or newer, and this is %s", s.node, bytes.TrimSpace(version))
+	if _, err := fmt.Sscanf(string(version), "v%d.", &major); err != nil || major < least {
+		return fmt.Errorf("it wants Node %d or newer, and this is %s", least, bytes.TrimSpace(version))
 	}
-	return ""
+	return nil
 }

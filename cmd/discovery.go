@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/registry"
@@ -30,15 +32,23 @@ func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry)
 		return &discovery{url: "http://" + u.Host}, nil
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", st.Registry.Listen)
+	if ports.InUse(err) {
+		l, err = ports.Listen(st.Dir + "#registry")
+	}
 	if err != nil {
-		if l, err = ports.Listen(st.Dir + "#registry"); err != nil {
-			return nil, err
-		}
+		return nil, &exitError{code: exitFailed, err: fmt.Errorf("the registry: %w", err), hint: "registry.listen in the stack file says where it listens"}
 	}
 	return &discovery{
 		url: "http://" + l.Addr().String(), listener: l,
 		server: consul.New(consul.Options{Registry: reg, Version: version()}),
 	}, nil
+}
+
+// moved reports whether the registry listens elsewhere than the stack file says.
+func moved(st *stack.Stack, url string) bool {
+	r := st.Registry
+	_, port, err := net.SplitHostPort(r.Listen)
+	return r.Pos != (stack.Pos{}) && r.Consul == "" && err == nil && port != "0" && url != "" && !strings.HasSuffix(url, ":"+port)
 }
 
 func (d *discovery) run(ctx context.Context) error {

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/msctl/msctl/control"
@@ -204,7 +203,7 @@ func (p *operator) apply(ctx context.Context, act control.Action) ([]runtime.Ste
 // err is about.
 func gatewayTaken(err error) error {
 	var taken *proxy.ListenError
-	if !errors.As(err, &taken) || !errors.Is(err, syscall.EADDRINUSE) {
+	if !errors.As(err, &taken) || !ports.InUse(err) {
 		return err
 	}
 	advice := fmt.Sprintf("stop what holds it, or change %s; port 0 takes a free one", taken.Key)

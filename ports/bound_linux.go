@@ -1,7 +1,6 @@
 package ports
 
 import (
-	"errors"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -25,5 +24,5 @@ func bound(ip string, port int) bool {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return false
 	}
-	return errors.Is(unix.Bind(fd, sa), unix.EADDRINUSE)
+	return InUse(unix.Bind(fd, sa))
 }

@@ -3,7 +3,6 @@
 package ports
 
 import (
-	"errors"
 	"net"
 	"strconv"
 )
@@ -14,5 +13,5 @@ func bound(ip string, port int) bool {
 	if err == nil {
 		_ = ln.Close()
 	}
-	return errors.Is(err, errInUse)
+	return InUse(err)
 }

@@ -152,6 +152,9 @@ func Listen(key string) (net.Listener, error) {
 	return ln, nil
 }
 
+// InUse reports whether err says that somebody listens there already.
+func InUse(err error) bool { return errors.Is(err, errInUse) }
+
 // Free reports whether nothing listens on the loopback port.
 func Free(port int) bool { return free(port) }
 

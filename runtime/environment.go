@@ -52,10 +52,10 @@ func (s *Supervisor) environment(sv *stack.Service, id string, port int) []strin
 }
 
 // Environment is what an instance gets beside the system's variables; later
-// entries win: what the stack offers to all, .env, addresses of its dependencies as edge knows them, the
-// service's own environment (so that it can point CATALOG_URL elsewhere), then
-// who and where it is. Environ is the system's, which wins over .env as in
-// compose, and over offers; port 0 leaves PORT out.
+// entries win: what the stack offers to all, .env, addresses of its dependencies
+// as edge knows them, the service's own environment (so that it can point
+// CATALOG_URL elsewhere), then who and where it is. Environ is the system's,
+// which wins over offers, and over .env as in compose; port 0 leaves PORT out.
 func Environment(st *stack.Stack, sv *stack.Service, environ []string, offers map[string]string, id string, port int, edge func(caller, callee string) (string, bool)) []string {
 	vars := map[string]string{}
 	have := map[string]bool{}

@@ -18,6 +18,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// need skips the test for want of a tool, but where MSCTL_TEST_REQUIRE=all
+// forbids that.
+func need(t *testing.T, tool string, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case os.Getenv("MSCTL_TEST_REQUIRE") == "all":
+		t.Fatalf("%s: %v", tool, err)
+	default:
+		t.Skipf("%s: %v", tool, err)
+	}
+}
+
 func hard(t testing.TB) []byte {
 	t.Helper()
 	data, err := os.ReadFile("testdata/hard.json")
@@ -91,9 +104,7 @@ func TestWritten(t *testing.T) {
 	api := read(t, hard(t))
 	goCode(t, api)
 	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("there is no python3")
-	}
+	need(t, "python3", err)
 	code, test, err := Write(api, Place{Language: "python", Calls: "shop.calls", Code: "shop/{name}.py"}, "clients/parts.json")
 	if err != nil {
 		t.Fatal(err)
@@ -127,13 +138,8 @@ assert parts.Tree.__required_keys__ == {"name", "left"}, parts.Tree.__required_k
 // TestWrittenForNode has Node read what is written. What the types are is checked
 // where a project is that has the compiler.
 func TestWrittenForNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("there is no node")
-	}
-	if exec.CommandContext(t.Context(), node, "-e", "process.exit(parseInt(process.versions.node) < 24 ? 1 : 0)").Run() != nil {
-		t.Skip("node is older than 24, and reads no TypeScript")
-	}
+	old := "const [major] = process.versions.node.split('.'); process.exit(major < 24 ? 1 : 0)"
+	need(t, "node that reads TypeScript", exec.CommandContext(t.Context(), "node", "-e", old).Run())
 	code, _, err := Write(read(t, hard(t)), Place{Language: "node", Calls: "src/calls.ts", Code: "src/clients/{name}.ts"}, "clients/parts.json")
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +162,7 @@ console.log(JSON.stringify(sent));
 			t.Fatal(err)
 		}
 	}
-	run := exec.CommandContext(t.Context(), node, "src/try.ts")
+	run := exec.CommandContext(t.Context(), "node", "src/try.ts")
 	run.Dir = dir
 	out, err := run.CombinedOutput()
 	want := `["GET","/things/{id}/parts/{class}",{"keys":{"id":1,"class":"a"},"query":{"from":2}}]` + "\n"
