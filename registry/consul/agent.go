@@ -141,7 +141,7 @@ func (s *Server) agentHealthOfName(r *http.Request) (answer, error) {
 
 func (s *Server) healthAnswer(r *http.Request, value any, status catalog.Status) (answer, error) {
 	if r.URL.Query().Get("format") == "text" {
-		return answer{}, failf(healthStatus[status], "%s", status)
+		value = plainText(status)
 	}
 	return answer{value: value, status: healthStatus[status]}, nil
 }

@@ -104,6 +104,9 @@ func TestAServiceRegistersItself(t *testing.T) {
 		t.Errorf("got %s, %v", state, err)
 	}
 	must(t, a.PassTTL("service:web-1", ""))
+	if state, _, err := a.AgentHealthServiceByName("web"); err != nil || state != api.HealthPassing {
+		t.Errorf("got %s, %v", state, err)
+	}
 	must(t, a.EnableServiceMaintenance("web-1", "upgrade"))
 	until(t, c, "web", true, count(0))
 	must(t, a.DisableServiceMaintenance("web-1"))
@@ -314,6 +317,8 @@ func TestBadInput(t *testing.T) {
 		{"PUT", "/v1/agent/check/update/none", `{"Status": "bad"}`, 400, "Invalid check status: 'bad'"},
 		{"PUT", "/v1/agent/check/pass/none", "", 404, `Unknown check ID "none"`},
 		{"PUT", "/v1/agent/maintenance", "", 400, "Missing value for enable"},
+		{"GET", "/v1/agent/health/service/id/consul?format=text", "", 200, "passing"},
+		{"GET", "/v1/health/service/consul?filter=(((", "", 500, "Failed to create boolean expression evaluator"},
 		{"GET", "/v1/query", "", 404, "msctl's registry has no /v1/query"},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), q.method, url+q.path, strings.NewReader(q.body))

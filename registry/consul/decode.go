@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/msctl/msctl/registry/catalog"
@@ -76,10 +78,10 @@ func strict(b []byte, into any) error {
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return err
 	}
-	for name, value := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // of two that mean the same, always the same one counts
 		if plain := strings.ReplaceAll(name, "_", ""); plain != name {
+			fields[plain] = fields[name]
 			delete(fields, name)
-			fields[plain] = value
 		}
 	}
 	normal, err := json.Marshal(fields)

@@ -7,8 +7,6 @@ import (
 	"github.com/msctl/msctl/registry/catalog"
 )
 
-const nodeMaintenance = "_node_maintenance"
-
 // enable is what a maintenance query wants.
 func enable(r *http.Request) (bool, error) {
 	text := r.URL.Query().Get("enable")
@@ -40,7 +38,7 @@ func (s *Server) nodeMaintenance(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	return answer{}, s.maintain(on, catalog.Check{
-		CheckID: nodeMaintenance, Name: "Node Maintenance Mode", ServiceTags: []string{}, Type: "maintenance",
+		CheckID: "_node_maintenance", Name: "Node Maintenance Mode", ServiceTags: []string{}, Type: "maintenance",
 		Notes: reason(r, "Maintenance mode is enabled for this node, but no reason was provided. This is a default message."),
 	})
 }

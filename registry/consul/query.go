@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -44,6 +45,9 @@ type answer struct {
 	status int    // 0 is 200
 }
 
+// plainText is an answer that is no JSON.
+type plainText string
+
 // handle makes a handler of f.
 func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -73,9 +77,17 @@ func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc 
 		if a.value == nil {
 			return
 		}
+		text, plain := a.value.(plainText)
 		h.Set("Content-Type", "application/json")
+		if plain {
+			h.Set("Content-Type", "text/plain; charset=utf-8")
+		}
 		if a.status != 0 {
 			w.WriteHeader(a.status)
+		}
+		if plain {
+			_, _ = io.WriteString(w, string(text)) // the client may have gone
+			return
 		}
 		e := json.NewEncoder(w)
 		if r.URL.Query().Has("pretty") {

@@ -1,6 +1,10 @@
 package consul
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/msctl/msctl/registry/catalog"
+)
 
 // handler routes what there is. A path that takes another method is answered
 // 405, with Allow.
@@ -20,9 +24,9 @@ func (s *Server) handler() http.Handler {
 		"PUT /v1/agent/maintenance":                   s.nodeMaintenance,
 		"PUT /v1/agent/check/register":                s.registerCheck,
 		"PUT /v1/agent/check/deregister/{id...}":      s.deregisterCheck,
-		"PUT /v1/agent/check/pass/{id...}":            s.noteCheck("passing"),
-		"PUT /v1/agent/check/warn/{id...}":            s.noteCheck("warning"),
-		"PUT /v1/agent/check/fail/{id...}":            s.noteCheck("critical"),
+		"PUT /v1/agent/check/pass/{id...}":            s.noteCheck(catalog.Passing),
+		"PUT /v1/agent/check/warn/{id...}":            s.noteCheck(catalog.Warning),
+		"PUT /v1/agent/check/fail/{id...}":            s.noteCheck(catalog.Critical),
 		"PUT /v1/agent/check/update/{id...}":          s.updateCheck,
 		"GET /v1/catalog/datacenters":                 s.datacenters,
 		"GET /v1/catalog/nodes":                       s.catalogNodes,
