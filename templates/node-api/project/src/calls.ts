@@ -46,6 +46,8 @@ export class CallError extends Error {
   }
 }
 
+type Call = { name: string; method: string; target: string; body: string | null };
+
 /** An attempt that came to nothing; pause is how long the service wants to be left alone, in milliseconds. */
 type Failure = { error: CallError; again: boolean; pause: number };
 type Attempt = { value: unknown } | Failure;
@@ -54,7 +56,10 @@ type Attempt = { value: unknown } | Failure;
 export class Calls {
   private readonly service: string;
   private readonly url: string;
-  private readonly options: Options & Required<Pick<Options, "timeout" | "attempt" | "maxAnswer">>;
+  private readonly timeout: number;
+  private readonly limit: number; // of an attempt
+  private readonly maxAnswer: number;
+  private readonly log: Options["log"];
   private tokens = TOKENS;
 
   constructor(service: string, options: Options = {}) {
@@ -65,17 +70,21 @@ export class Calls {
     }
     this.service = service;
     this.url = url.replace(/\/+$/, "");
-    this.options = { timeout: 10_000, attempt: 5_000, maxAnswer: MAX_ANSWER, ...options };
+    this.timeout = options.timeout ?? 10_000;
+    this.limit = options.attempt ?? 5_000;
+    this.maxAnswer = options.maxAnswer ?? MAX_ANSWER;
+    this.log = options.log;
   }
 
   /** Resolves to what is answered, or rejects with CallError. The path has a {name} for each of the keys. */
   async call<T>(method: string, path: string, request: Request = {}): Promise<T> {
     const target = this.url + filled(path, request.keys ?? {}) + search(request.query ?? {});
+    const body = request.body === undefined ? null : JSON.stringify(request.body);
     const attributes = { "http.request.method": method, "peer.service": this.service };
     const tracer = trace.getTracer("acme-widgets");
     return tracer.startActiveSpan(`${method} ${path}`, { kind: SpanKind.CLIENT, attributes }, async (span) => {
       try {
-        return (await this.attempts(`${this.service}: ${method} ${path}`, method, target, request.body)) as T;
+        return (await this.attempts({ name: `${this.service}: ${method} ${path}`, method, target, body })) as T;
       } catch (err) {
         fail(span, err);
         throw err;
@@ -85,11 +94,11 @@ export class Calls {
     });
   }
 
-  private async attempts(call: string, method: string, target: string, body: unknown): Promise<unknown> {
-    const deadline = performance.now() + this.options.timeout;
+  private async attempts(call: Call): Promise<unknown> {
+    const deadline = performance.now() + this.timeout;
     for (let attempt = 1; ; attempt++) {
-      const until = Math.min(performance.now() + this.options.attempt, deadline);
-      const made = await this.attempt(call, method, target, body, until - performance.now());
+      const until = Math.min(performance.now() + this.limit, deadline);
+      const made = await this.attempt(call, until - performance.now());
       if (!("error" in made)) {
         this.tokens = Math.min(TOKENS, this.tokens + EARNED);
         return made.value;
@@ -102,12 +111,12 @@ export class Calls {
       if (!again || attempt === MAX_ATTEMPTS || noTime || this.tokens <= TOKENS / 2) {
         throw error;
       }
-      this.options.log?.warn({ call, attempt, error: error.message }, "call failed, and is tried again");
+      this.log?.warn({ call: call.name, attempt, error: error.message }, "call failed, and is tried again");
       await sleep(wait);
     }
   }
 
-  private async attempt(call: string, method: string, target: string, body: unknown, limit: number): Promise<Attempt> {
+  private async attempt({ name, method, target, body }: Call, limit: number): Promise<Attempt> {
     let status: number;
     let text: string;
     let pause: number;
@@ -115,21 +124,21 @@ export class Calls {
       const response = await fetch(target, {
         method,
         headers: carried(body),
-        body: body === undefined ? null : JSON.stringify(body),
+        body,
         redirect: "manual",
         signal: AbortSignal.timeout(Math.max(1, Math.round(limit))),
       });
       status = response.status;
       pause = seconds(response.headers.get("Retry-After"));
-      text = await read(response, this.options.maxAnswer);
+      text = await read(response, this.maxAnswer);
     } catch (err) {
       const [code, detail] = why(err);
       const unreached = UNREACHED.test(code);
       const message = `${unreached ? "it cannot be reached" : "it did not answer"}: ${detail}`;
-      const error = new CallError(call, 0, message, { cause: err });
+      const error = new CallError(name, 0, message, { cause: err });
       return { error, again: unreached || IDEMPOTENT.includes(method), pause: 0 };
     }
-    return answered(call, status, text, IDEMPOTENT.includes(method) && TRANSIENT.includes(status), pause);
+    return answered(name, status, text, IDEMPOTENT.includes(method) && TRANSIENT.includes(status), pause);
   }
 }
 
@@ -155,9 +164,9 @@ function search(query: Values): string {
   return sent.size > 0 ? `?${sent}` : "";
 }
 
-function carried(body: unknown): Record<string, string> {
+function carried(body: string | null): Record<string, string> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (body !== undefined) {
+  if (body !== null) {
     headers["Content-Type"] = "application/json";
   }
   propagation.inject(context.active(), headers);

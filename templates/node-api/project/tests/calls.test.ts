@@ -63,6 +63,13 @@ test.each(["", ".", ".."])('a key "%s" stays in its place', async (id) => {
   await expect(catalog.call("GET", "/items/{id}", { keys: { id } })).rejects.toThrow("would be another path");
 });
 
+test("a body that is no JSON is the caller's fault", async () => {
+  await using stub = await Stub.start();
+  const put = new Calls("catalog", { url: stub.url }).call("PUT", "/", { body: 1n });
+  await expect(put).rejects.toThrow(TypeError);
+  expect(stub.requests).toEqual([]);
+});
+
 test("what is idempotent is tried again", async () => {
   await using stub = await Stub.start(UNAVAILABLE, [502], [200, "now"]);
   expect(await new Calls("catalog", { url: stub.url }).call("GET", "/")).toBe("now");

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
+import { afterAll, beforeAll } from "vitest";
 import { type Environment, emptyDatabase } from "./database.ts";
 
 const LIMIT = 20_000;
@@ -144,6 +145,16 @@ export class Client {
     }
     return this.text;
   }
+}
+
+/** One with a database of its own, for all tests of a group; they do not end it. */
+export function shared(): () => Service {
+  let running: Awaited<ReturnType<typeof fresh>> | undefined;
+  beforeAll(async () => {
+    running = await fresh();
+  });
+  afterAll(() => running?.[Symbol.asyncDispose]());
+  return () => running?.service as Service;
 }
 
 /** The service with a database of its own. */
