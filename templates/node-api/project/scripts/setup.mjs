@@ -1,8 +1,9 @@
 // Makes node_modules, with what package-lock.json names; at once when it is there already.
 // --no-dev leaves out what only tests and linters need.
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -21,7 +22,7 @@ async function main(noDev) {
   }
   await wait();
   try {
-    return setup(noDev);
+    return await setup(noDev);
   } finally {
     rmSync(lock);
   }
@@ -56,7 +57,7 @@ function runs(pid) {
   }
 }
 
-function setup(noDev) {
+async function setup(noDev) {
   const made = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
   if (made === digest("all") || (noDev && made === digest("runtime"))) {
     return 0;
@@ -66,12 +67,13 @@ function setup(noDev) {
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
   console.log("npm installs what package-lock.json locks");
   const stdio = ["inherit", "ignore", "inherit"]; // what is wrong is on stderr
-  const { status, error } = spawnSync(npm, ["ci", ...flags], { cwd: fileURLToPath(root), stdio });
-  if (error) {
-    console.error(`npm: ${error.message}`);
+  const child = spawn(npm, ["ci", ...flags], { cwd: fileURLToPath(root), stdio });
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.on(signal, () => child.kill(signal)); // and the lock goes with it
   }
+  const [status] = await once(child, "close");
   if (status !== 0) {
-    return status || 1; // it has said why
+    return status ?? 1; // it has said why
   }
   writeFileSync(stamp, digest(noDev ? "runtime" : "all"));
   return 0;
@@ -82,4 +84,9 @@ function digest(what) {
   return createHash("sha256").update(what).update(process.version).update(locked).digest("hex");
 }
 
-process.exit(await main(process.argv.includes("--no-dev")));
+try {
+  process.exit(await main(process.argv.includes("--no-dev")));
+} catch (err) {
+  console.error(err.message);
+  process.exit(1);
+}
