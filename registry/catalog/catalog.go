@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 )
@@ -157,5 +156,3 @@ func (n *node) check(id string) (*instance, *Check) {
 func byPlace(a, b *instance) int {
 	return cmp.Or(cmp.Compare(a.node.record.Node, b.node.record.Node), cmp.Compare(a.service.ID, b.service.ID))
 }
-
-func equal(a, b any) bool { return reflect.DeepEqual(a, b) }

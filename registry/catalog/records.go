@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 )
 
@@ -119,15 +120,15 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 // same reports whether two records say the same, whenever they were made.
 func (n Node) same(o Node) bool {
 	n.CreateIndex, n.ModifyIndex = o.CreateIndex, o.ModifyIndex
-	return equal(n, o)
+	return reflect.DeepEqual(n, o)
 }
 
 func (s Service) same(o Service) bool {
 	s.CreateIndex, s.ModifyIndex = o.CreateIndex, o.ModifyIndex
-	return equal(s, o)
+	return reflect.DeepEqual(s, o)
 }
 
 func (c Check) same(o Check) bool {
 	c.CreateIndex, c.ModifyIndex = o.CreateIndex, o.ModifyIndex
-	return equal(c, o)
+	return reflect.DeepEqual(c, o)
 }
