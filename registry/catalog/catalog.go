@@ -10,6 +10,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/msctl/msctl/registry/journal"
+	"github.com/msctl/msctl/registry/waits"
 )
 
 // ErrUnknown is that of what is not in the catalog.
@@ -18,11 +21,11 @@ var ErrUnknown = errors.New("it is not registered")
 // Catalog holds the records. Those that it returns are shared: do not change
 // them. It is safe for concurrent use, and no call waits but Await.
 type Catalog struct {
-	mu     sync.Mutex
-	index  uint64 // of the last change; it only grows
-	nodes  map[string]*node
-	names  map[string][]*instance // by service, sorted by node and ID
-	topics topics
+	mu      sync.Mutex
+	options Options
+	nodes   map[string]*node
+	names   map[string][]*instance // by service, sorted by node and ID
+	topics  topics
 }
 
 // node is a node with what is on it.
@@ -38,14 +41,27 @@ type instance struct {
 	node    *node
 	service *Service
 	checks  map[string]*Check // by ID
+
+	transient bool // it is not in the journal
 }
 
-// New returns an empty catalog, whose indexes are above after.
-func New(after uint64) *Catalog {
-	return &Catalog{
-		index: after + 1, nodes: map[string]*node{}, names: map[string][]*instance{},
-		topics: newTopics(after + 1),
+// Options are a Catalog's.
+type Options struct {
+	Next    func() uint64            // the index of the next change, above all earlier ones
+	Failed  func(node, check string) // hears of each check that is critical now, or gone, and must not call the catalog; may be nil
+	Journal *journal.Journal         // where records are kept; nil for nowhere
+	Self    string                   // the name of the node that this is: what is on it stays its own by another name
+}
+
+// New returns a catalog with what the journal has of an earlier one. Its error is
+// of what there cannot be read; the rest is there.
+func New(o Options) (*Catalog, error) {
+	if o.Failed == nil {
+		o.Failed = func(string, string) {}
 	}
+	c := &Catalog{options: o, nodes: map[string]*node{}, names: map[string][]*instance{}}
+	c.topics = newTopics(o.Next(), waits.New(&c.mu))
+	return c, c.restore()
 }
 
 // Registration is what is put in at once: a node, and what is on it.
@@ -54,6 +70,8 @@ type Registration struct {
 	Service *Service // nil for none
 	Checks  []Check  // of Service, or of the node where ServiceID is empty
 	Replace bool     // the service's checks that are not in Checks go
+
+	Transient bool // it is not for the journal: whoever registers it does so again
 }
 
 // Register inserts and replaces. What is there already makes no index. Its error
@@ -64,9 +82,9 @@ func (c *Catalog) Register(r Registration) error {
 	defer c.mu.Unlock()
 	e := c.begin()
 	defer e.commit()
-	n := e.node(r.Node)
+	n := e.node(r.Node, r.Transient)
 	if r.Service != nil {
-		i := e.service(n, *r.Service)
+		i := e.service(n, *r.Service, r.Transient)
 		for id := range i.checks {
 			if r.Replace && !slices.ContainsFunc(r.Checks, func(k Check) bool { return k.CheckID == id }) {
 				e.dropCheck(n, i, id)
@@ -74,7 +92,7 @@ func (c *Catalog) Register(r Registration) error {
 		}
 	}
 	for _, k := range r.Checks {
-		if err := e.check(n, k); err != nil {
+		if err := e.check(n, k, r.Transient); err != nil {
 			return err
 		}
 	}
@@ -87,7 +105,11 @@ func (c *Catalog) DeregisterNode(name string) error {
 		for id := range n.instances {
 			e.dropService(n, id)
 		}
+		for id := range n.checks {
+			e.dropCheck(n, nil, id)
+		}
 		delete(c.nodes, name)
+		e.drop(nodeKey, n, "")
 		e.touch(Nodes, Checks)
 		e.end(NodeTopic(name))
 		return nil
@@ -129,7 +151,7 @@ func (c *Catalog) SetStatus(on, id string, status Status, output string) error {
 		}
 		next := *k
 		next.Status, next.Output = status, output
-		return e.check(n, next)
+		return e.check(n, next, false)
 	})
 }
 

@@ -36,7 +36,7 @@ func gone(_ []string, err error) error { return err }
 
 // TestIndexes: an index grows with what its topic is of, and with nothing else.
 func TestIndexes(t *testing.T) {
-	c := New(40)
+	c := start(t, Options{Next: counter(40)})
 	register(t, c, on("a", "web", "web-1"), on("a", "web", "web-2"), on("b", "db", "db-1"))
 	topics := []Topic{Nodes, Services, Checks, ServiceTopic("web"), ServiceTopic("db"), ServiceTopic("none"), NodeTopic("a"), NodeTopic("b")}
 	for _, step := range []struct {
@@ -78,7 +78,7 @@ func TestIndexes(t *testing.T) {
 }
 
 func TestAnIDThatMoves(t *testing.T) {
-	c := New(0)
+	c := start(t, Options{Next: counter(0)})
 	register(t, c, on("a", "web", "1"), on("a", "db", "1"))
 	if web, _ := c.Service("web"); len(web) != 0 {
 		t.Errorf("web is still %v", web)
@@ -101,7 +101,7 @@ func TestAnIDThatMoves(t *testing.T) {
 // TestNoWakeUpIsLost: who waits for a topic and reads when it changes has in the
 // end seen all that there is of it; who waits for nothing leaves nothing.
 func TestNoWakeUpIsLost(t *testing.T) {
-	c := New(0)
+	c := start(t, Options{Next: counter(0)})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	final := make(chan uint64)
@@ -156,7 +156,66 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	if err := c.Await(left, ServiceTopic("none"), 1<<40); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if len(c.topics.waits) != 0 {
-		t.Errorf("%d waits are left", len(c.topics.waits))
+	if c.topics.waits.Len() != 0 {
+		t.Errorf("%d waits are left", c.topics.waits.Len())
 	}
+}
+
+// counter returns the numbers above n.
+func counter(n uint64) func() uint64 {
+	return func() uint64 { n++; return n }
+}
+
+func TestWhoReliesOnACheckHearsThatItFails(t *testing.T) {
+	var failed []string
+	c := start(t, Options{Next: counter(0), Failed: func(node, check string) { failed = append(failed, node+" "+check) }})
+	register := func(status Status) {
+		t.Helper()
+		err := c.Register(Registration{
+			Node: Node{Node: "a", Address: "127.0.0.1"}, Service: &Service{ID: "web", Service: "web"},
+			Checks: []Check{{CheckID: "node", Status: Passing}, {CheckID: "k", ServiceID: "web", Status: status}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		slices.Sort(failed)
+		if !slices.Equal(failed, want) {
+			t.Errorf("%q failed, want %q", failed, want)
+		}
+		failed = nil
+	}
+	register(Passing)
+	register(Warning)
+	expect()
+	register(Critical)
+	expect("a k")
+	register(Critical) // nothing new
+	expect()
+	register(Passing)
+	if err := c.DeregisterCheck("a", "k"); err != nil {
+		t.Fatal(err)
+	}
+	expect("a k")
+	register(Passing)
+	if _, err := c.DeregisterService("a", "web"); err != nil {
+		t.Fatal(err)
+	}
+	expect("a k")
+	register(Passing)
+	if err := c.DeregisterNode("a"); err != nil {
+		t.Fatal(err)
+	}
+	expect("a k", "a node")
+}
+
+func start(t *testing.T, o Options) *Catalog {
+	t.Helper()
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -1,6 +1,10 @@
 package catalog
 
-import "context"
+import (
+	"context"
+
+	"github.com/msctl/msctl/registry/waits"
+)
 
 // Topic is what readers wait for a change of.
 type Topic string
@@ -22,21 +26,14 @@ func NodeTopic(name string) Topic { return Topic("node/" + name) }
 type topics struct {
 	at      map[Topic]uint64
 	extinct uint64 // when something ended last: the index of all that there is not
-	waits   map[Topic]*wait
+	waits   *waits.Waits
 }
 
-// wait is closed by the change that it is for. It is kept while somebody waits:
-// topics of what there is not cost nothing.
-type wait struct {
-	changed chan struct{}
-	readers int
-}
-
-func newTopics(index uint64) topics {
+func newTopics(index uint64, w *waits.Waits) topics {
 	return topics{
 		at:      map[Topic]uint64{Nodes: index, Services: index, Checks: index},
 		extinct: index,
-		waits:   map[Topic]*wait{},
+		waits:   w,
 	}
 }
 
@@ -55,38 +52,11 @@ func (t *topics) advance(index uint64, touched map[Topic]bool) {
 		} else {
 			t.at[topic] = index
 		}
-		if w := t.waits[topic]; w != nil {
-			delete(t.waits, topic)
-			close(w.changed)
-		}
+		t.waits.Wake(string(topic))
 	}
 }
 
 // Await blocks until a topic's index is above after. Its only error is ctx's.
 func (c *Catalog) Await(ctx context.Context, topic Topic, after uint64) error {
-	for {
-		c.mu.Lock()
-		if c.topics.index(topic) > after {
-			c.mu.Unlock()
-			return nil
-		}
-		w := c.topics.waits[topic]
-		if w == nil {
-			w = &wait{changed: make(chan struct{})}
-			c.topics.waits[topic] = w
-		}
-		w.readers++
-		c.mu.Unlock()
-		select {
-		case <-w.changed:
-			continue
-		case <-ctx.Done():
-		}
-		c.mu.Lock()
-		if w.readers--; w.readers == 0 && c.topics.waits[topic] == w {
-			delete(c.topics.waits, topic)
-		}
-		c.mu.Unlock()
-		return ctx.Err()
-	}
+	return c.topics.waits.Await(ctx, string(topic), func() bool { return c.topics.index(topic) > after })
 }

@@ -70,7 +70,7 @@ func (s *Server) agentChecks(r *http.Request) (answer, error) {
 	_, _, checks, _ := s.catalog.OnNode(s.node.Node)
 	out := map[string]*catalog.Check{}
 	for _, k := range checks {
-		if k.CheckID != "serfHealth" {
+		if k.CheckID != serfHealth {
 			out[k.CheckID] = k
 		}
 	}

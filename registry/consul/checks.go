@@ -120,18 +120,18 @@ func (c *checks) register(service *catalog.Service, defs []checkDefinition, repl
 	if replace {
 		for id, k := range c.all {
 			if k.definition.ServiceID == service.ID && !slices.ContainsFunc(defs, func(d checkDefinition) bool { return d.CheckID == id }) {
-				c.drop(id)
+				c.forget(id)
 			}
 		}
 	}
 	for n := range defs {
-		c.start(defs[n], r.Checks[n].Status)
+		c.keep(c.start(defs[n], r.Checks[n].Status))
 	}
 	return nil
 }
 
 // start runs a check in the place of an earlier one. The caller holds mu.
-func (c *checks) start(d checkDefinition, status catalog.Status) {
+func (c *checks) start(d checkDefinition, status catalog.Status) *check {
 	c.drop(d.CheckID)
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &check{definition: d, cancel: cancel}
@@ -142,6 +142,7 @@ func (c *checks) start(d checkDefinition, status catalog.Status) {
 		c.running.Go(func() { c.poll(ctx, k) })
 	}
 	c.mind(k, status)
+	return k
 }
 
 // drop ends a check. The caller holds mu.
@@ -204,6 +205,7 @@ func (c *checks) note(id string, status catalog.Status, output string) error {
 		return catalog.ErrUnknown
 	}
 	k.lapse.Reset(time.Duration(k.definition.TTL))
+	c.write(k.deadline())
 	c.noted(k, status, output)
 	return nil
 }
@@ -211,7 +213,7 @@ func (c *checks) note(id string, status catalog.Status, output string) error {
 func (c *checks) deregister(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drop(id)
+	c.forget(id)
 	return c.server.catalog.DeregisterCheck(c.server.node.Node, id)
 }
 
@@ -225,7 +227,7 @@ func (c *checks) deregisterService(id string) error {
 func (c *checks) remove(service string) error {
 	ids, err := c.server.catalog.DeregisterService(c.server.node.Node, service)
 	for _, id := range ids {
-		c.drop(id)
+		c.forget(id)
 	}
 	return err
 }

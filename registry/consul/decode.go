@@ -94,11 +94,14 @@ func strict(b []byte, into any) error {
 }
 
 // body decodes what a client sent.
-func body(r *http.Request, into any) error {
-	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+func body(r *http.Request, into any) error { return bounded(r, into, maxBody) }
+
+// bounded decodes what has at most so many bytes.
+func bounded(r *http.Request, into any, most int64) error {
+	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, most))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return failf(http.StatusRequestEntityTooLarge, "Request body too large: want at most %d bytes", maxBody)
+		return failf(http.StatusRequestEntityTooLarge, "Request body too large: want at most %d bytes", most)
 	}
 	if err != nil {
 		return failf(http.StatusBadRequest, "Request decode failed: %v", err)

@@ -54,7 +54,7 @@ func (s *Server) registration(i registry.Instance) (catalog.Registration, bool) 
 	}
 	weight := max(1, i.Weight)
 	return catalog.Registration{
-		Node: catalog.Node{Node: s.node.Node},
+		Node: catalog.Node{Node: s.node.Node}, Transient: true,
 		Service: service(catalog.Service{
 			ID: i.ID, Service: i.Service, Tags: i.Tags, Meta: i.Meta, Address: host, Port: port,
 			Weights: catalog.Weights{Passing: weight, Warning: weight},

@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,26 +75,35 @@ func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc 
 			h.Set("X-Consul-Effective-Consistency", "leader")
 			h.Set("X-Consul-Query-Backend", "blocking-query")
 		}
-		if a.value == nil {
-			return
-		}
-		text, plain := a.value.(plainText)
+		a.write(w, r.URL.Query().Has("pretty"))
+	}
+}
+
+// write answers with the value. That the client has gone is no error.
+func (a answer) write(w http.ResponseWriter, pretty bool) {
+	h := w.Header()
+	status := cmp.Or(a.status, http.StatusOK)
+	switch value := a.value.(type) {
+	case nil:
+		w.WriteHeader(status)
+	case plainText:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, string(value)) // as above
+	case rawValue: // whoever wrote it, no browser runs it
+		h.Set("Content-Type", "text/plain")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "sandbox")
+		w.WriteHeader(status)
+		_, _ = w.Write(value) // as above
+	default:
 		h.Set("Content-Type", "application/json")
-		if plain {
-			h.Set("Content-Type", "text/plain; charset=utf-8")
-		}
-		if a.status != 0 {
-			w.WriteHeader(a.status)
-		}
-		if plain {
-			_, _ = io.WriteString(w, string(text)) // the client may have gone
-			return
-		}
+		w.WriteHeader(status)
 		e := json.NewEncoder(w)
-		if r.URL.Query().Has("pretty") {
+		if pretty {
 			e.SetIndent("", "    ")
 		}
-		_ = e.Encode(a.value) // the client may have gone
+		_ = e.Encode(value) // as above
 	}
 }
 
@@ -108,9 +118,14 @@ func (s *Server) checked(r *http.Request, f func(*http.Request) (answer, error))
 	return f(r)
 }
 
-// await blocks as the query says: until topic is newer than its index, or for
-// its time.
+// await blocks on a topic of the catalog.
 func (s *Server) await(r *http.Request, topic catalog.Topic) error {
+	return await(r, func(ctx context.Context, index uint64) error { return s.catalog.Await(ctx, topic, index) })
+}
+
+// await blocks as the query says: until changed, which is given its index, or for
+// its time.
+func await(r *http.Request, changed func(context.Context, uint64) error) error {
 	q := r.URL.Query()
 	if q.Get("index") == "" {
 		return nil
@@ -134,7 +149,7 @@ func (s *Server) await(r *http.Request, topic catalog.Topic) error {
 	wait += rand.N(wait/16 + 1) //nolint:gosec // only so that not all come back at once
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	_ = s.catalog.Await(ctx, topic, index) // what there is by then is the answer
+	_ = changed(ctx, index) // what there is by then is the answer
 	return nil
 }
 

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/msctl/msctl/registry/catalog"
 )
@@ -40,6 +41,13 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/health/checks/{name...}":             s.healthChecks,
 		"GET /v1/health/node/{name...}":               s.healthNode,
 		"GET /v1/health/state/{state}":                s.healthState,
+		"PUT /v1/session/create":                      s.createSession,
+		"PUT /v1/session/destroy/{id...}":             s.destroySession,
+		"PUT /v1/session/renew/{id...}":               s.renewSession,
+		"GET /v1/session/info/{id...}":                s.session,
+		"GET /v1/session/list":                        s.sessions,
+		"GET /v1/session/node/{node...}":              s.sessions,
+		"PUT /v1/txn":                                 s.txn,
 		"GET /v1/status/leader":                       s.leader,
 		"GET /v1/status/peers":                        s.peers,
 	} {
@@ -50,14 +58,24 @@ func (s *Server) handler() http.Handler {
 			other := r.WithContext(r.Context())
 			other.Method = method
 			if _, pattern := mux.Handler(other); pattern != "/" {
-				w.Header().Set("Allow", "OPTIONS,"+method)
-				http.Error(w, "method "+r.Method+" not allowed", http.StatusMethodNotAllowed)
+				notAllowed(w, r, method)
 				return
 			}
 		}
 		http.Error(w, "msctl's registry has no "+r.URL.Path+" of Consul's API", http.StatusNotFound)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, kvPath) {
+			s.kv(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func notAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", "OPTIONS,"+allowed)
+	http.Error(w, "method "+r.Method+" not allowed", http.StatusMethodNotAllowed)
 }
 
 func (s *Server) datacenters(*http.Request) (answer, error) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/msctl/msctl/registry"
 	"github.com/msctl/msctl/registry/catalog"
+	"github.com/msctl/msctl/registry/journal"
+	"github.com/msctl/msctl/registry/keys"
 )
 
 // DefaultDatacenter is Consul's.
@@ -32,36 +35,58 @@ type Options struct {
 	Registry   *registry.Registry // the stack's own instances
 	Datacenter string             // DefaultDatacenter for ""
 	Node       string             // the name of this node; the machine's for ""
+	NodeID     string             // a UUID; one made of the name for ""
+	NodeMeta   map[string]string  // what is said of it
 	Version    string             // of the agent
+	Journal    *journal.Journal   // what survives a kill; nil for nothing. The server does not close it
+	OnError    func(error)        // hears of what in the journal cannot be read; may be nil
 }
 
 // Server is the agent and the catalog in one. It is an http.Handler.
 type Server struct {
 	options Options
 	catalog *catalog.Catalog
+	keys    *keys.Store
 	node    catalog.Node
 	checks  *checks
 	own     map[string]bool // IDs of the stack's own instances; the mirror's
 	routes  http.Handler
 }
 
-// New returns a server that knows of nothing but itself. Its indexes are above
-// those of an earlier one: they begin with the time.
+// serfHealth is the check that clients expect of each node.
+const serfHealth = "serfHealth"
+
+// New returns a server that knows of itself, and of what the journal has of one
+// that was killed. Its indexes are above those of an earlier one: they begin with
+// the time.
 func New(o Options) *Server {
 	name, _ := os.Hostname() // "" is seen to
 	o.Node = cmp.Or(o.Node, name, "msctl")
 	o.Datacenter = cmp.Or(o.Datacenter, DefaultDatacenter)
-	s := &Server{options: o, catalog: catalog.New(uint64(time.Now().UnixMilli())), own: map[string]bool{}} //nolint:gosec // it is after 1970
+	if o.OnError == nil {
+		o.OnError = func(error) {}
+	}
+	s := &Server{options: o, own: map[string]bool{}}
 	s.node = catalog.Node{
-		ID: uuid(o.Node), Node: o.Node, Address: "127.0.0.1", Datacenter: o.Datacenter,
+		ID: cmp.Or(o.NodeID, uuid(o.Node)), Node: o.Node, Address: "127.0.0.1", Datacenter: o.Datacenter,
 		TaggedAddresses: map[string]string{"lan": "127.0.0.1", "lan_ipv4": "127.0.0.1", "wan": "127.0.0.1", "wan_ipv4": "127.0.0.1"},
 		Meta:            map[string]string{"consul-network-segment": ""},
 	}
+	next := journal.NewSequence(o.Journal, uint64(time.Now().UnixMilli())).Next //nolint:gosec // it is after 1970
+	maps.Copy(s.node.Meta, o.NodeMeta)
+	var bad error
+	if s.keys, bad = keys.New(next, o.Journal); bad != nil {
+		o.OnError(bad)
+	}
+	if s.catalog, bad = catalog.New(catalog.Options{Next: next, Failed: s.keys.CheckFailed, Journal: o.Journal, Self: o.Node}); bad != nil {
+		o.OnError(bad)
+	}
 	s.checks = newChecks(s)
 	_ = s.catalog.Register(catalog.Registration{ // the check is the node's own
-		Node:    s.node,
-		Service: service(catalog.Service{ID: "consul", Service: "consul"}),
-		Checks:  []catalog.Check{{CheckID: "serfHealth", Name: "Serf Health Status", Status: catalog.Passing, Output: "Agent alive and reachable", ServiceTags: []string{}}},
+		Node:      s.node,
+		Service:   service(catalog.Service{ID: "consul", Service: "consul"}),
+		Checks:    []catalog.Check{{CheckID: serfHealth, Name: "Serf Health Status", Status: catalog.Passing, Output: "Agent alive and reachable", ServiceTags: []string{}}},
+		Transient: true,
 	})
 	s.routes = s.handler()
 	return s
@@ -85,17 +110,25 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		ErrorLog:          log.New(io.Discard, "", 0), // what a client does wrong is its own concern
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
+	s.checks.restore()
+	s.settleSessions()
 	var g sync.WaitGroup
 	g.Go(func() { s.mirror(ctx) })
 	g.Go(func() {
-		<-ctx.Done()
-		_ = h.Close() // who waits is answered by the end of ctx
+		<-ctx.Done() // who waits is answered by this
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if h.Shutdown(last) != nil {
+			_ = h.Close() // who does not take the answer in that time gets none
+		}
 	})
 	err := h.Serve(l)
 	cancel()
-	s.checks.stop()
 	g.Wait()
+	s.checks.stop()
+	s.keys.Close()
 	if errors.Is(err, http.ErrServerClosed) {
+		s.forget()
 		return nil
 	}
 	return err
