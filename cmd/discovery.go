@@ -2,14 +2,18 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
+	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/registry"
 	"github.com/msctl/msctl/registry/consul"
+	"github.com/msctl/msctl/registry/journal"
 	"github.com/msctl/msctl/stack"
 )
 
@@ -19,43 +23,71 @@ type discovery struct {
 	url      string
 	listener net.Listener // nil for a real Consul
 	server   *consul.Server
+	journal  *journal.Journal
+
+	mu    sync.Mutex
+	notes []string // what is otherwise than one would expect
 }
 
+// journalName is the registry's file in the state folder.
+const journalName = "registry.journal"
+
 // openDiscovery listens where the stack says; on another free port where that
-// one is held.
-func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry) (*discovery, error) {
-	if st.Registry.Consul != "" {
-		u, err := url.Parse(st.Registry.Consul)
+// one is held. state is where it keeps what survives a kill; onError hears of
+// what could not be kept.
+func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry, state string, onError func(error)) (*discovery, error) {
+	r := st.Registry
+	if r.Consul != "" {
+		u, err := url.Parse(r.Consul)
 		if err != nil {
 			return nil, err
 		}
 		return &discovery{url: "http://" + u.Host}, nil
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", st.Registry.Listen)
+	d := &discovery{}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.Listen)
 	if ports.InUse(err) {
-		l, err = ports.Listen(st.Dir + "#registry")
+		if l, err = ports.Listen(st.Dir + "#registry"); err == nil && r.Pos != (stack.Pos{}) {
+			d.note("registry.listen: %s is taken: the registry is at http://%s", r.Listen, l.Addr())
+		}
 	}
 	if err != nil {
 		return nil, &exitError{code: exitFailed, err: fmt.Errorf("the registry: %w", err), hint: "registry.listen in the stack file says where it listens"}
 	}
-	return &discovery{
-		url: "http://" + l.Addr().String(), listener: l,
-		server: consul.New(consul.Options{Registry: reg, Version: version()}),
-	}, nil
+	j, damaged, err := journal.Open(filepath.Join(state, journalName), onError)
+	if err != nil {
+		_ = l.Close() // nobody has been accepted
+		return nil, fmt.Errorf("the registry: %w", err)
+	}
+	if damaged != "" {
+		d.note("the registry's file was damaged: it is kept as %s, and what is whole of it goes on", damaged)
+	}
+	d.url, d.listener, d.journal = "http://"+l.Addr().String(), l, j
+	d.server = consul.New(consul.Options{
+		Registry: reg, Version: version(), Journal: j,
+		OnError:    func(err error) { d.note("the registry's file: %v", err) },
+		Datacenter: r.Datacenter, Node: r.Node.Name, NodeID: r.Node.ID, NodeMeta: r.Node.Meta,
+	})
+	return d, nil
 }
 
-// moved reports whether the registry listens elsewhere than the stack file says.
-func moved(st *stack.Stack, url string) bool {
-	r := st.Registry
-	_, port, err := net.SplitHostPort(r.Listen)
-	return r.Pos != (stack.Pos{}) && r.Consul == "" && err == nil && port != "0" && url != "" && !strings.HasSuffix(url, ":"+port)
+func (d *discovery) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notes = append(d.notes, fmt.Sprintf(format, args...))
+}
+
+func (d *discovery) noted() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.notes)
 }
 
 func (d *discovery) run(ctx context.Context) error {
 	if d.server == nil {
 		return nil
 	}
-	return d.server.Run(ctx, d.listener)
+	return errors.Join(d.server.Run(ctx, d.listener), d.journal.Close())
 }
 
 // offers are the variables by which clients of Consul find it.

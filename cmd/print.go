@@ -65,8 +65,8 @@ func (a *app) printWhere(s control.Status, st *stack.Stack) {
 		fmt.Fprintf(w, "  (registry)\t%s\n", s.Registry)
 	}
 	_ = w.Flush()
-	if moved(st, s.Registry) {
-		a.note("registry.listen: %s is taken: the registry is at %s", st.Registry.Listen, s.Registry)
+	for _, n := range s.Notes {
+		a.note("%s", n)
 	}
 	if untrusted(st.Gateway.TLS) {
 		a.note("this machine does not trust the gateway's certificates yet: msctl trust, or curl --cacert \"$(msctl trust --path)\"")

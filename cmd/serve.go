@@ -70,7 +70,7 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 		LastLine: func(instance string) string { return strings.Join(store.Tail(instance, 1), "") },
 		OnError:  func(err error) { a.note("gateway: %v", err) },
 	})
-	discovery, err := openDiscovery(ctx, st, reg)
+	discovery, err := openDiscovery(ctx, st, reg, state, func(err error) { a.note("the registry: %v", err) })
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (a *app) serve(ctx context.Context, st *stack.Stack, names []string, o upOp
 	defer done()
 	user, stop := context.WithCancelCause(signalled)
 	defer stop(nil)
-	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now(), registry: discovery.url, begun: make(chan struct{})}
+	op := &operator{app: a, supervisor: supervisor, gateway: gateway, options: o, stop: stop, started: time.Now(), discovery: discovery, begun: make(chan struct{})}
 	op.watcher = watch.New(watch.Options{Changed: func(b watch.Batch) { op.changed(user, b) }, Notice: func(err error) { printError(a.err, err) }})
 	server, err := control.Listen(ctx, control.Options{Dir: st.Dir, Registry: reg, Logs: store, Operator: op, Viewer: op, Traffic: traffic{gateway.Recorder()}})
 	if err != nil {

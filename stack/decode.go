@@ -95,7 +95,7 @@ func (l *loader) decodeStack(n *node) {
 	s := l.stack
 	s.Name = cmp.Or(n.get("name").string(), nameOf(s.Dir))
 	l.gateway(n.get("gateway"))
-	s.Registry = Registry{Listen: DefaultRegistryListen, DNS: DefaultRegistryDNS}
+	s.Registry = Registry{Listen: DefaultRegistryListen, DNS: DefaultRegistryDNS, Datacenter: DefaultDatacenter}
 	if r := n.get("registry"); r != nil {
 		s.Registry.Pos = r.pos()
 		if r.isScalar() {
@@ -103,6 +103,9 @@ func (l *loader) decodeStack(n *node) {
 		}
 		s.Registry.Listen = cmp.Or(r.get("listen").string(), s.Registry.Listen)
 		s.Registry.DNS = cmp.Or(r.get("dns").string(), s.Registry.DNS)
+		s.Registry.Datacenter = cmp.Or(r.get("datacenter").string(), s.Registry.Datacenter)
+		node := r.get("node")
+		s.Registry.Node = RegistryNode{Name: node.get("name").string(), ID: node.get("id").string(), Meta: node.get("meta").pairs(noVariable)}
 	}
 }
 

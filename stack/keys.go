@@ -156,6 +156,17 @@ var (
 		{"labels", "whatever you want to say about it", labels},
 	}, reachKeys)}
 
+	registry = &shape{want: "a mapping with listen and dns, or consul://host:port", text: consulText, keys: []key{
+		{"listen", "its HTTP API (default 127.0.0.1:8500)", listen},
+		{"dns", "its DNS (default 127.0.0.1:8600)", listen},
+		{"datacenter", "its datacenter (default dc1)", &shape{want: "a name of letters, digits, - and _", text: datacenterText}},
+		{"node", "what its node is called, and says of itself", &shape{want: "a mapping with name, id and meta", keys: []key{
+			{"name", "its name (default: this machine's)", &shape{want: "a name of letters, digits, -, _ and .", text: nodeText}},
+			{"id", "its UUID (default: made of its name)", &shape{want: "a UUID", text: uuidText}},
+			{"meta", "whatever you want to say about it", labels},
+		}}},
+	}}
+
 	root = &shape{
 		want: "a mapping with services", foreign: map[string]string{
 			"version": "remove it: the stack file has no version", "networks": "remove it: every service reaches its dependencies at <NAME>_URL",
@@ -165,10 +176,7 @@ var (
 			{"name", "the stack's name (default: its folder's)", &shape{want: "a name of a-z, 0-9, - and _", text: nameText}},
 			{"include", "stack files whose services are part of this one", texts},
 			{"gateway", "the front door; off for none", gateway},
-			{"registry", "the embedded registry, or consul://host:port", &shape{want: "a mapping with listen and dns, or consul://host:port", text: consulText, keys: []key{
-				{"listen", "its HTTP API (default 127.0.0.1:8500)", listen},
-				{"dns", "its DNS (default 127.0.0.1:8600)", listen},
-			}}},
+			{"registry", "the embedded registry, or consul://host:port", registry},
 			{"services", "what runs", &shape{want: "a mapping of names to services", free: service, name: serviceName}},
 		},
 	}

@@ -110,6 +110,17 @@ func (l *loader) show(file string) string {
 	return file
 }
 
+// withoutServices is a stack that is a registry and nothing else, or a mistake.
+func (l *loader) withoutServices(n *node) {
+	if l.stack.Registry.Pos == (Pos{}) || l.stack.Registry.Consul != "" {
+		l.add(n.pos(), "services", "", "want at least one service, got none")
+		return
+	}
+	if n.get("gateway") == nil {
+		l.stack.Gateway.Listen = "" // there is nothing to lead to
+	}
+}
+
 func (l *loader) main(file string, data []byte) {
 	l.stack.Files = append(l.stack.Files, file)
 	l.loaded[file] = true
@@ -122,7 +133,7 @@ func (l *loader) main(file string, data []byte) {
 	l.decodeStack(n)
 	l.services(n.get("services"), l.stack.Dir, l.stack.DotEnv)
 	if len(l.stack.Services) == 0 && len(l.errors) == 0 {
-		l.add(n.pos(), "services", "", "want at least one service, got none")
+		l.withoutServices(n)
 	}
 	l.finish()
 }

@@ -130,6 +130,14 @@ func (s *Stack) tree() tree {
 		r := newTree()
 		r.text("listen", s.Registry.Listen)
 		r.text("dns", s.Registry.DNS)
+		r.text("datacenter", s.Registry.Datacenter)
+		if n := s.Registry.Node; n.Name != "" || n.ID != "" || len(n.Meta) > 0 {
+			node := newTree()
+			node.text("name", n.Name)
+			node.text("id", n.ID)
+			node.pairs("meta", n.Meta)
+			r.add("node", node.Node)
+		}
 		t.add("registry", r.Node)
 	}
 	services := newTree()

@@ -12,7 +12,7 @@ func Schema() []byte {
 	s := schemaOf(root)
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "msctl stack file"
-	s["required"] = []any{"services"}
+	s["anyOf"] = []any{map[string]any{"required": []any{"services"}}, map[string]any{"required": []any{"registry"}}}
 	out, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil // maps of strings and numbers: it cannot fail

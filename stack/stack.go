@@ -18,6 +18,7 @@ const (
 	DefaultListen          = "127.0.0.1:8080"
 	DefaultRegistryListen  = "127.0.0.1:8500" // Consul's HTTP port
 	DefaultRegistryDNS     = "127.0.0.1:8600" // Consul's DNS port
+	DefaultDatacenter      = "dc1"            // Consul's
 	DefaultStopGracePeriod = 10 * time.Second // compose's stop_grace_period
 	DefaultStopSignal      = "SIGTERM"        // compose's stop_signal
 	DefaultProbeInterval   = 2 * time.Second  // calm phase; compose's 30 s is too slow at a desk
@@ -65,10 +66,20 @@ func (s *Stack) Service(name string) (*Service, bool) {
 
 // Registry is the embedded registry's faces, or a real Consul's address.
 type Registry struct {
-	Listen string // HTTP, host:port
-	DNS    string // host:port
-	Consul string // consul://host:port?dc=…, in place of the embedded one
-	Pos    Pos
+	Listen     string // HTTP, host:port
+	DNS        string // host:port
+	Datacenter string
+	Node       RegistryNode
+	Consul     string // consul://host:port?dc=…, in place of the embedded one
+	Pos        Pos
+}
+
+// RegistryNode is how the embedded registry's own node is known. What is left out
+// is the machine's.
+type RegistryNode struct {
+	Name string
+	ID   string // a UUID
+	Meta map[string]string
 }
 
 // Kind tells what a service's end means.

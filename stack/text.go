@@ -36,16 +36,19 @@ var (
 		map[string]any{"const": 0},
 		pattern(`^` + durationPattern + `$|^0$`),
 	}}}
-	listenText   = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
-	endpointText = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
-	pathText     = &text{accepts: parses(parsePath), schema: pattern(pathPattern)}
-	probeText    = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
-	hostText     = loose(hostPattern)
-	consulText   = &text{accepts: parses(parseConsul), schema: pattern(`^consul://.+`)}
-	regexpText   = &text{accepts: acceptsRegexp, strings: true, schema: map[string]any{"type": []any{"string", "number", "boolean"}, "format": "regex"}}
-	methodText   = loose(tokenPattern)
-	signalText   = &text{accepts: acceptsSignal, schema: pattern(`^(SIG)?[A-Z][A-Z0-9]*$`)}
-	restartText  = &text{accepts: parses(parseRestart), schema: map[string]any{"anyOf": []any{
+	listenText     = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
+	endpointText   = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
+	pathText       = &text{accepts: parses(parsePath), schema: pattern(pathPattern)}
+	probeText      = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
+	hostText       = loose(hostPattern)
+	consulText     = &text{accepts: parses(parseConsul), schema: pattern(`^consul://.+`)}
+	datacenterText = &text{accepts: matches(datacenterPattern), schema: pattern(datacenterPattern.String())}
+	nodeText       = &text{accepts: matches(nodePattern), schema: pattern(nodePattern.String())}
+	uuidText       = &text{accepts: matches(uuidPattern), schema: pattern(uuidPattern.String())}
+	regexpText     = &text{accepts: acceptsRegexp, strings: true, schema: map[string]any{"type": []any{"string", "number", "boolean"}, "format": "regex"}}
+	methodText     = loose(tokenPattern)
+	signalText     = &text{accepts: acceptsSignal, schema: pattern(`^(SIG)?[A-Z][A-Z0-9]*$`)}
+	restartText    = &text{accepts: parses(parseRestart), schema: map[string]any{"anyOf": []any{
 		map[string]any{"const": false}, // YAML 1.1 reads `no` so
 		map[string]any{"type": "string", "pattern": restartPattern.String()},
 	}}}
@@ -241,6 +244,13 @@ func parseRestart(s string) (Restart, bool) {
 	n, ok := parseWhole(most)
 	return Restart{Mode: RestartMode(mode), Max: n}, ok || most == ""
 }
+
+// The names and IDs of the registry, as Consul takes them; nodes' are found by DNS.
+var (
+	datacenterPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	nodePattern       = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9])?$`)
+	uuidPattern       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+)
 
 // namePattern is what services are called: a DNS label that a variable's name
 // can be made of. Instances add "-N" to it.
