@@ -1,14 +1,12 @@
 package consul_test
 
 import (
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"strconv"
 	"testing"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/msctl/msctl/registry/consul/consultest"
 )
 
 // everywhere runs a test against msctl's registry, and against a real Consul,
@@ -19,45 +17,17 @@ func everywhere(t *testing.T, f func(t *testing.T, c *api.Client, url string)) {
 		f(t, c, url)
 	})
 	t.Run("consul", func(t *testing.T) {
-		path := os.Getenv("MSCTL_TEST_CONSUL")
+		path := consultest.Find()
 		if path == "" {
-			var err error
-			if path, err = exec.LookPath("consul"); err != nil {
-				t.Skip("there is no consul in PATH, and none in MSCTL_TEST_CONSUL")
-			}
+			t.Skip(consultest.Missing)
 		}
-		c, url := startReal(t, path)
-		f(t, c, url)
+		a, err := consultest.Start(t.Context(), path)
+		must(t, err)
+		t.Cleanup(a.Stop)
+		transport := &http.Transport{}
+		t.Cleanup(transport.CloseIdleConnections)
+		c, err := api.NewClient(&api.Config{Address: a.HTTP, HttpClient: &http.Client{Transport: transport}})
+		must(t, err)
+		f(t, c, "http://"+a.HTTP)
 	})
-}
-
-// startReal runs a Consul of its own until the test ends.
-func startReal(t *testing.T, path string) (*api.Client, string) {
-	t.Helper()
-	at := freePort(t)
-	agent := exec.Command(path, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "here", "-log-level", "error",
-		"-http-port", at, "-dns-port", "-1", "-grpc-port", "-1", "-hcl", "ports { grpc_tls = -1 }", "-server-port", freePort(t), "-serf-lan-port", freePort(t), "-serf-wan-port", freePort(t))
-	agent.Stderr = os.Stderr
-	must(t, agent.Start())
-	t.Cleanup(func() {
-		_ = agent.Process.Kill()
-		_ = agent.Wait()
-	})
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	c, err := api.NewClient(&api.Config{Address: "127.0.0.1:" + at, HttpClient: &http.Client{Transport: transport}})
-	must(t, err)
-	wait(t, func() bool {
-		nodes, _, err := c.Catalog().Nodes(nil)
-		return err == nil && len(nodes) == 1
-	})
-	return c, "http://127.0.0.1:" + at
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close() //nolint:errcheck // it was only to find the port
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
