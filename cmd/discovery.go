@@ -10,20 +10,27 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/msctl/msctl/ports"
 	"github.com/msctl/msctl/registry"
 	"github.com/msctl/msctl/registry/consul"
+	"github.com/msctl/msctl/registry/dns"
 	"github.com/msctl/msctl/registry/journal"
 	"github.com/msctl/msctl/stack"
 )
 
-// discovery is the registry's Consul API, or the real Consul that the stack
-// names in its place.
+// discovery is the registry's Consul API and its DNS, or the real Consul that the
+// stack names in its place.
 type discovery struct {
-	url      string
-	listener net.Listener // nil for a real Consul
-	server   *consul.Server
-	journal  *journal.Journal
+	url        string
+	dns        string       // host:port; empty for a real Consul
+	listener   net.Listener // nil for a real Consul
+	udp        net.PacketConn
+	tcp        net.Listener
+	server     *consul.Server
+	datacenter string
+	journal    *journal.Journal
 
 	mu    sync.Mutex
 	notes []string // what is otherwise than one would expect
@@ -54,15 +61,20 @@ func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry,
 	if err != nil {
 		return nil, &exitError{code: exitFailed, err: fmt.Errorf("the registry: %w", err), hint: "registry.listen in the stack file says where it listens"}
 	}
+	if d.udp, d.tcp, err = d.listenDNS(ctx, st); err != nil {
+		_ = l.Close() // nobody has been accepted
+		return nil, &exitError{code: exitFailed, err: fmt.Errorf("the registry's DNS: %w", err), hint: "registry.dns in the stack file says where it listens"}
+	}
 	j, damaged, err := journal.Open(filepath.Join(state, journalName), onError)
 	if err != nil {
-		_ = l.Close() // nobody has been accepted
+		_, _, _ = l.Close(), d.udp.Close(), d.tcp.Close() // as above
 		return nil, fmt.Errorf("the registry: %w", err)
 	}
 	if damaged != "" {
 		d.note("the registry's file was damaged: it is kept as %s, and what is whole of it goes on", damaged)
 	}
-	d.url, d.listener, d.journal = "http://"+l.Addr().String(), l, j
+	d.url, d.dns, d.listener, d.journal = "http://"+l.Addr().String(), d.tcp.Addr().String(), l, j
+	d.datacenter = r.Datacenter
 	d.server = consul.New(consul.Options{
 		Registry: reg, Version: version(), Journal: j,
 		OnError:    func(err error) { d.note("the registry's file: %v", err) },
@@ -70,6 +82,36 @@ func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry,
 	})
 	return d, nil
 }
+
+// listenDNS listens on one port of both UDP and TCP, in the same way.
+func (d *discovery) listenDNS(ctx context.Context, st *stack.Stack) (net.PacketConn, net.Listener, error) {
+	r := st.Registry
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.DNS)
+	if err == nil {
+		var udp net.PacketConn
+		if udp, err = (&net.ListenConfig{}).ListenPacket(ctx, "udp", tcp.Addr().String()); err == nil {
+			return udp, tcp, nil
+		}
+		_ = tcp.Close() // nobody has been accepted
+	}
+	for n := 0; n < dnsAttempts && ports.InUse(err); n++ { // a port that is free for TCP need not be for UDP
+		if tcp, err = ports.Listen(fmt.Sprintf("%s#dns%d", st.Dir, n)); err != nil {
+			break
+		}
+		var udp net.PacketConn
+		if udp, err = (&net.ListenConfig{}).ListenPacket(ctx, "udp", tcp.Addr().String()); err == nil {
+			if r.DNS != stack.DefaultRegistryDNS {
+				d.note("registry.dns: %s is taken: it is at %s", r.DNS, tcp.Addr())
+			}
+			return udp, tcp, nil
+		}
+		_ = tcp.Close() // as above
+	}
+	return nil, nil, err
+}
+
+// dnsAttempts is how many ports are tried for the DNS.
+const dnsAttempts = 10
 
 func (d *discovery) note(format string, args ...any) {
 	d.mu.Lock()
@@ -87,7 +129,13 @@ func (d *discovery) run(ctx context.Context) error {
 	if d.server == nil {
 		return nil
 	}
-	return errors.Join(d.server.Run(ctx, d.listener), d.journal.Close())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.server.Run(ctx, d.listener) })
+	g.Go(func() error {
+		names := dns.New(dns.Options{Catalog: d.server.Catalog(), Datacenter: d.datacenter, Node: d.server.Node()})
+		return names.Run(ctx, d.udp, d.tcp)
+	})
+	return errors.Join(g.Wait(), d.journal.Close())
 }
 
 // offers are the variables by which clients of Consul find it.

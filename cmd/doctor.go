@@ -54,6 +54,7 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 		findings = append(findings, toolchains(st)...)
 		findings = append(findings, takenPorts(ctx, st)...)
 		findings = append(findings, stateWritable(st))
+		findings = append(findings, resolverHelp(ctx, st)...)
 	}
 	bad := 0
 	for _, f := range findings {

@@ -292,7 +292,7 @@ func (p *operator) status() control.Status {
 	s := control.Status{
 		Stack: p.stack.Name, Dir: p.stack.Dir, File: p.stack.Files[0],
 		PID: os.Getpid(), Version: version(), Started: p.started, Problem: p.problem,
-		Gateway: p.gateway.Addr(), URL: p.gateway.URL(), Admin: p.gateway.AdminURL(), Registry: p.discovery.url, Notes: p.discovery.noted(),
+		Gateway: p.gateway.Addr(), URL: p.gateway.URL(), Admin: p.gateway.AdminURL(), Registry: p.discovery.url, DNS: p.discovery.dns, Notes: p.discovery.noted(),
 	}
 	urls := p.gateway.URLs()
 	for _, sv := range p.stack.Services {

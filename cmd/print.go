@@ -64,6 +64,9 @@ func (a *app) printWhere(s control.Status, st *stack.Stack) {
 	if s.Registry != "" {
 		fmt.Fprintf(w, "  (registry)\t%s\n", s.Registry)
 	}
+	if s.DNS != "" {
+		fmt.Fprintf(w, "  (dns)\t%s\n", s.DNS)
+	}
 	_ = w.Flush()
 	for _, n := range s.Notes {
 		a.note("%s", n)

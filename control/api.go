@@ -77,6 +77,7 @@ type Status struct {
 	URL      string    `json:"url,omitempty"`      // of the front door, without a path
 	Admin    string    `json:"admin,omitempty"`    // URL of the gateway's own pages, /_msctl/
 	Registry string    `json:"registry,omitempty"` // URL of the registry's Consul API
+	DNS      string    `json:"dns,omitempty"`      // host:port of the registry's DNS
 	Notes    []string  `json:"notes,omitempty"`    // what is otherwise than one would expect
 	Services []Service `json:"services"`
 	Problem  string    `json:"problem,omitempty"` // why the stack file, as it is now, was not applied

@@ -92,6 +92,12 @@ func New(o Options) *Server {
 	return s
 }
 
+// Catalog is what the server serves.
+func (s *Server) Catalog() *catalog.Catalog { return s.catalog }
+
+// Node is the name of the server's own node.
+func (s *Server) Node() string { return s.node.Node }
+
 // uuid is one that a name always has.
 func uuid(name string) string {
 	h := sha256.Sum256([]byte(name))
