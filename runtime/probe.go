@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/msctl/msctl/grpchealth"
 	"github.com/msctl/msctl/registry"
 	"github.com/msctl/msctl/stack"
 )
@@ -48,7 +49,7 @@ func probeFor(s *stack.Service, listens bool) prober {
 	case stack.ProbeExec:
 		return execProbe{command: h.Exec}
 	case stack.ProbeGRPC:
-		return newGRPCProbe(h.GRPC)
+		return grpcProbe{h.GRPC, grpchealth.New(nil)}
 	case stack.ProbeLog:
 		return newLogProbe(h.Log)
 	case stack.ProbeNone:
@@ -58,6 +59,16 @@ func probeFor(s *stack.Service, listens bool) prober {
 		return tcpProbe{}
 	}
 	return nil
+}
+
+// grpcProbe asks for the health of a service of gRPC.
+type grpcProbe struct {
+	service string
+	client  grpchealth.Client
+}
+
+func (p grpcProbe) probe(ctx context.Context, t probed) error {
+	return p.client.Check(ctx, t.addr, p.service)
 }
 
 // watch probes an instance that runs: quickly until it is ready, then calmly,

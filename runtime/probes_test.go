@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,10 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/msctl/msctl/stack"
 )
@@ -74,40 +68,6 @@ func TestProbesOfAClosedPort(t *testing.T) {
 			t.Errorf("%T: %v", p, err)
 		}
 	}
-	if err := newGRPCProbe("").probe(t.Context(), probed{addr: addr}); err == nil {
-		t.Error("the grpc probe of a closed port succeeded")
-	}
-}
-
-func TestGRPCProbe(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	states := health.NewServer()
-	srv := grpc.NewServer()
-	healthpb.RegisterHealthServer(srv, states)
-	served := make(chan struct{})
-	go func() { defer close(served); _ = srv.Serve(ln) }()
-	defer func() { srv.Stop(); <-served }()
-	states.SetServingStatus("shop.Catalog", healthpb.HealthCheckResponse_SERVING)
-	states.SetServingStatus("shop.Orders", healthpb.HealthCheckResponse_NOT_SERVING)
-	at := probed{addr: ln.Addr().String()}
-	for service, want := range map[string]string{
-		"":             "",
-		"shop.Catalog": "",
-		"shop.Orders":  "grpc health: NOT_SERVING",
-		"shop.Nothing": "grpc health: status 5 unknown service",
-	} {
-		if err := newGRPCProbe(service).probe(t.Context(), at); message(err) != want {
-			t.Errorf("%q: %v, want %q", service, err, want)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := newGRPCProbe("").probe(ctx, at); !errors.Is(err, context.Canceled) {
-		t.Errorf("with its context done: %v", err)
-	}
 }
 
 func TestLogProbeFindsALineInAnyPieces(t *testing.T) {
@@ -126,10 +86,4 @@ func TestLogProbeFindsALineInAnyPieces(t *testing.T) {
 	if err := p.probe(t.Context(), probed{}); err == nil {
 		t.Error("matched what is not there")
 	}
-}
-
-func FuzzGRPCStatus(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 0, 2, 8, 1})
-	f.Add([]byte{})
-	f.Fuzz(func(_ *testing.T, frame []byte) { status(frame) })
 }

@@ -88,6 +88,8 @@ type Definition struct {
 	HTTP                           string   `json:",omitempty"`
 	Method                         string   `json:",omitempty"`
 	TCP                            string   `json:",omitempty"`
+	GRPC                           string   `json:",omitempty"`
+	GRPCUseTLS                     bool     `json:",omitempty"`
 }
 
 // Duration is a time.Duration that JSON has as text ("10s"); it is read as a

@@ -22,15 +22,15 @@ const (
 // valid refuses what cannot be run here.
 func (d *checkDefinition) valid() error {
 	switch {
-	case d.GRPC != "" || d.UDP != "" || d.H2PING != "" || d.AliasService != "" || d.AliasNode != "" || d.OSService != "" ||
+	case d.UDP != "" || d.H2PING != "" || d.AliasService != "" || d.AliasNode != "" || d.OSService != "" ||
 		d.DockerContainerID != "" || d.Shell != "" || len(d.Args) > 0 || len(d.ScriptArgs) > 0:
-		return failf(http.StatusNotImplemented, "msctl's registry runs checks of TTL, HTTP and TCP, and no others")
+		return failf(http.StatusNotImplemented, "msctl's registry runs checks of TTL, HTTP, TCP and gRPC, and no others")
 	case d.Status != "" && !d.Status.Valid():
 		return fmt.Errorf("Invalid check status: '%s'", d.Status) //nolint:staticcheck // Consul's words
 	case d.TTL < 0 || d.Interval < 0 || d.Timeout < 0 || d.DeregisterCriticalServiceAfter < 0:
 		return errors.New("a time is below 0")
-	case d.TTL > 0 && d.polls() || d.HTTP != "" && d.TCP != "":
-		return errors.New("want one of TTL, HTTP and TCP")
+	case d.kinds() > 1:
+		return errors.New("want one of TTL, HTTP, TCP and GRPC")
 	case d.polls() && d.Interval <= 0:
 		return errors.New("Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks") //nolint:staticcheck // Consul's words
 	case d.TTL == 0 && !d.polls():
@@ -39,7 +39,18 @@ func (d *checkDefinition) valid() error {
 	return nil
 }
 
-func (d *checkDefinition) polls() bool { return d.HTTP != "" || d.TCP != "" }
+func (d *checkDefinition) polls() bool { return d.HTTP != "" || d.TCP != "" || d.GRPC != "" }
+
+// kinds is of how many kinds the check is; it has to be of one.
+func (d *checkDefinition) kinds() int {
+	n := 0
+	for _, is := range []bool{d.TTL > 0, d.HTTP != "", d.TCP != "", d.GRPC != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
 
 func (d *checkDefinition) kind() string {
 	switch {
@@ -47,6 +58,8 @@ func (d *checkDefinition) kind() string {
 		return "http"
 	case d.TCP != "":
 		return "tcp"
+	case d.GRPC != "":
+		return "grpc"
 	}
 	return "ttl"
 }
@@ -57,7 +70,7 @@ func (d *checkDefinition) record() catalog.Check {
 		CheckID: d.CheckID, Name: d.Name, Status: d.Status, Notes: d.Notes, ServiceID: d.ServiceID, ServiceTags: []string{},
 		Type: d.kind(), Definition: catalog.Definition{
 			Interval: d.Interval, Timeout: d.Timeout, DeregisterCriticalServiceAfter: d.DeregisterCriticalServiceAfter,
-			HTTP: d.HTTP, Method: d.Method, TCP: d.TCP,
+			HTTP: d.HTTP, Method: d.Method, TCP: d.TCP, GRPC: d.GRPC, GRPCUseTLS: d.GRPCUseTLS,
 		},
 	}
 	if d.polls() {

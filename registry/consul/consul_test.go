@@ -13,6 +13,9 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/msctl/msctl/registry"
 	"github.com/msctl/msctl/registry/consul"
@@ -154,6 +157,27 @@ func TestChecksThatPoll(t *testing.T) {
 	until(t, c, "web", false, is(api.HealthWarning))
 	s.Close()
 	until(t, c, "web", false, is(api.HealthCritical))
+}
+
+func TestChecksOfGRPC(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *api.Client, _ string) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		states := health.NewServer()
+		srv := grpc.NewServer()
+		healthpb.RegisterHealthServer(srv, states)
+		served := make(chan struct{})
+		go func() { defer close(served); _ = srv.Serve(l) }()
+		defer func() { srv.Stop(); <-served }()
+		states.SetServingStatus("shop.Catalog", healthpb.HealthCheckResponse_SERVING)
+		must(t, c.Agent().ServiceRegister(&api.AgentServiceRegistration{Name: "web", Check: &api.AgentServiceCheck{GRPC: l.Addr().String() + "/shop.Catalog", Interval: "1s"}}))
+		all := until(t, c, "web", true, count(1))
+		if k := all[0].Checks[1]; k.Type != "grpc" || k.Output != "gRPC check "+l.Addr().String()+"/shop.Catalog: success" {
+			t.Errorf("got %+v", k)
+		}
+		states.SetServingStatus("shop.Catalog", healthpb.HealthCheckResponse_NOT_SERVING)
+		until(t, c, "web", true, count(0))
+	})
 }
 
 // TestThresholds: one failure is not three.
@@ -303,7 +327,7 @@ func TestBadInput(t *testing.T) {
 		{"PUT", "/v1/agent/service/register", `{"Nam": "web"}`, 400, `Request decode failed: json: unknown field "Nam"`},
 		{"PUT", "/v1/agent/service/register", `{"name": "web", "check": {"interval": "x"}}`, 400, `Request decode failed: time: invalid duration "x"`},
 		{"PUT", "/v1/agent/service/register", `{"Name": "web", "Address": "0.0.0.0"}`, 400, "Invalid service address"},
-		{"PUT", "/v1/agent/service/register", `{"Name": "web", "Check": {"GRPC": "a:1", "Interval": "1s"}}`, 501, "and no others"},
+		{"PUT", "/v1/agent/service/register", `{"Name": "web", "Check": {"UDP": "a:1", "Interval": "1s"}}`, 501, "and no others"},
 		{"PUT", "/v1/agent/service/register", `{"Name": "web", "Check": {"HTTP": "http://a"}}`, 400, "Interval must be > 0"},
 		{"PUT", "/v1/agent/service/register", `{"Name": "` + strings.Repeat("x", 2<<20) + `"}`, 413, "too large"},
 		{"PUT", "/v1/agent/service/register", `{`, 400, "Request decode failed"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/msctl/msctl/grpchealth"
 	"github.com/msctl/msctl/registry/catalog"
 )
 
@@ -17,17 +18,19 @@ import (
 func (c *checks) poll(ctx context.Context, k *check) {
 	interval := max(time.Duration(k.definition.Interval), minInterval)
 	d := &k.definition
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: d.TLSSkipVerify, ServerName: d.TLSServerName}, //nolint:gosec // as the client wants it
-	}}
+	config := &tls.Config{InsecureSkipVerify: d.TLSSkipVerify, ServerName: d.TLSServerName} //nolint:gosec // as the client wants it
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}}
+	health := grpchealth.New(nil)
+	if d.GRPCUseTLS {
+		health = grpchealth.New(config.Clone())
+	}
 	if d.DisableRedirects {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for streak := (streak{}); ; {
-		status, output := ask(ctx, client, d)
+		status, output := ask(ctx, client, health, d)
 		if ctx.Err() != nil {
 			return
 		}
@@ -59,7 +62,7 @@ func (s *streak) count(d *checkDefinition, result catalog.Status) (status catalo
 	return catalog.Warning, d.FailuresBeforeWarning > 0 && s.failures >= d.FailuresBeforeWarning
 }
 
-func ask(ctx context.Context, client *http.Client, d *checkDefinition) (catalog.Status, string) {
+func ask(ctx context.Context, client *http.Client, health grpchealth.Client, d *checkDefinition) (catalog.Status, string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(d.timeout()))
 	defer cancel()
 	if d.TCP != "" {
@@ -69,6 +72,13 @@ func ask(ctx context.Context, client *http.Client, d *checkDefinition) (catalog.
 		}
 		_ = conn.Close() // that it was there is all
 		return catalog.Passing, fmt.Sprintf("TCP connect %s: Success", d.TCP)
+	}
+	if d.GRPC != "" {
+		addr, service, _ := strings.Cut(d.GRPC, "/")
+		if err := health.Check(ctx, addr, service); err != nil {
+			return catalog.Critical, err.Error()
+		}
+		return catalog.Passing, fmt.Sprintf("gRPC check %s: success", d.GRPC)
 	}
 	method := d.Method
 	if method == "" {

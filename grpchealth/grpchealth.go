@@ -1,41 +1,51 @@
-package runtime
+// Package grpchealth asks services of gRPC for their health
+// (grpc.health.v1.Health/Check). The one message either way is a string and an
+// enum, so it needs no gRPC stack.
+package grpchealth
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
 )
 
-// grpcProbe asks grpc.health.v1.Health/Check over cleartext HTTP/2. The one
-// message either way is a string and an enum, so it needs no gRPC stack.
-type grpcProbe struct {
-	service string
-	client  *http.Client
+// Client asks. It keeps no connection.
+type Client struct {
+	scheme string
+	http   *http.Client
 }
 
-func newGRPCProbe(service string) grpcProbe {
+// New returns a client that speaks HTTP/2 in clear text, or, with a config, by TLS.
+func New(config *tls.Config) Client {
 	p := new(http.Protocols)
-	p.SetUnencryptedHTTP2(true)
-	return grpcProbe{service: service, client: &http.Client{
-		Transport: &http.Transport{Protocols: p, DisableKeepAlives: true},
-	}}
+	scheme := "http"
+	if config == nil {
+		p.SetUnencryptedHTTP2(true)
+	} else {
+		p.SetHTTP2(true)
+		scheme = "https"
+	}
+	return Client{scheme, &http.Client{Transport: &http.Transport{Protocols: p, TLSClientConfig: config, DisableKeepAlives: true}}}
 }
 
 // servingStatus is HealthCheckResponse.ServingStatus.
 var servingStatus = map[byte]string{0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
-func (p grpcProbe) probe(ctx context.Context, t probed) error {
-	defer p.client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.addr+"/grpc.health.v1.Health/Check", bytes.NewReader(checkRequest(p.service)))
+// Check asks the server at addr for a service, "" for the server as a whole. It
+// returns nil where that serves.
+func (c Client) Check(ctx context.Context, addr, service string) error {
+	defer c.http.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.scheme+"://"+addr+"/grpc.health.v1.Health/Check", bytes.NewReader(checkRequest(service)))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("TE", "trailers")
-	res, err := p.client.Do(req)
+	res, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
