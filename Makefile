@@ -13,7 +13,7 @@ GOFUMPT     = .tools/mvdan.cc/gofumpt@v0.12.0/gofumpt
 GOLANGCI    = .tools/github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0/golangci-lint
 GOVULNCHECK = .tools/golang.org/x/vuln/cmd/govulncheck@v1.9.0/govulncheck
 
-.PHONY: help build test test-templates generate lint fmt bench bench-gateway fuzz cross vuln clean
+.PHONY: help build test test-templates generate lint fmt bench bench-gateway bench-registry fuzz cross vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: ## Measure; ARGS go to the benchmark
 
 bench-gateway: ## Measure the gateway beside nginx and HAProxy (bench/README.md)
 	$(GO) run ./bench/gateway $(ARGS)
+
+bench-registry: ## Measure the registry beside a real Consul (bench/README.md)
+	$(GO) run ./bench/registry $(ARGS)
 
 fuzz: ## Fuzz each target for FUZZTIME (10s, or 5000x for a count)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's,/[^/]+:func , ,' | sort -u | \

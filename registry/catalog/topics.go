@@ -60,3 +60,10 @@ func (t *topics) advance(index uint64, touched map[Topic]bool) {
 func (c *Catalog) Await(ctx context.Context, topic Topic, after uint64) error {
 	return c.topics.waits.Await(ctx, string(topic), func() bool { return c.topics.index(topic) > after })
 }
+
+// Index returns a topic's index.
+func (c *Catalog) Index(topic Topic) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.topics.index(topic)
+}

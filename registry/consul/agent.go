@@ -140,7 +140,7 @@ func (s *Server) agentHealthOfName(r *http.Request) (answer, error) {
 }
 
 func (s *Server) healthAnswer(r *http.Request, value any, status catalog.Status) (answer, error) {
-	if r.URL.Query().Get("format") == "text" {
+	if r.Form.Get("format") == "text" {
 		value = plainText(status)
 	}
 	return answer{value: value, status: healthStatus[status]}, nil
@@ -193,7 +193,7 @@ func (s *Server) registerService(r *http.Request) (answer, error) {
 			return answer{}, invalidCheck(err)
 		}
 	}
-	replace := r.URL.Query().Has("replace-existing-checks")
+	replace := r.Form.Has("replace-existing-checks")
 	return answer{}, s.checks.register(service(record), defs, replace)
 }
 
@@ -251,7 +251,7 @@ func unknownCheck(r *http.Request) error {
 
 func (s *Server) noteCheck(status catalog.Status) func(*http.Request) (answer, error) {
 	return func(r *http.Request) (answer, error) {
-		if err := s.checks.note(r.PathValue("id"), status, r.URL.Query().Get("note")); err != nil {
+		if err := s.checks.note(r.PathValue("id"), status, r.Form.Get("note")); err != nil {
 			return answer{}, unknownCheck(r)
 		}
 		return answer{}, nil

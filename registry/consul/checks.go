@@ -39,10 +39,10 @@ func (d *checkDefinition) valid() error {
 	return nil
 }
 
-func (d *checkDefinition) polls() bool { return d.HTTP != "" || d.TCP != "" || d.GRPC != "" }
+func (d *checkRun) polls() bool { return d.HTTP != "" || d.TCP != "" || d.GRPC != "" }
 
 // kinds is of how many kinds the check is; it has to be of one.
-func (d *checkDefinition) kinds() int {
+func (d *checkRun) kinds() int {
 	n := 0
 	for _, is := range []bool{d.TTL > 0, d.HTTP != "", d.TCP != "", d.GRPC != ""} {
 		if is {
@@ -52,7 +52,7 @@ func (d *checkDefinition) kinds() int {
 	return n
 }
 
-func (d *checkDefinition) kind() string {
+func (d *checkRun) kind() string {
 	switch {
 	case d.HTTP != "":
 		return "http"
@@ -65,7 +65,7 @@ func (d *checkDefinition) kind() string {
 }
 
 // record is the check as the catalog has it.
-func (d *checkDefinition) record() catalog.Check {
+func (d *checkRun) record() catalog.Check {
 	k := catalog.Check{
 		CheckID: d.CheckID, Name: d.Name, Status: d.Status, Notes: d.Notes, ServiceID: d.ServiceID, ServiceTags: []string{},
 		Type: d.kind(), Definition: catalog.Definition{
@@ -82,7 +82,7 @@ func (d *checkDefinition) record() catalog.Check {
 	return k
 }
 
-func (d *checkDefinition) timeout() catalog.Duration {
+func (d *checkRun) timeout() catalog.Duration {
 	if d.Timeout == 0 {
 		return catalog.Duration(defaultTimeout)
 	}
@@ -102,10 +102,10 @@ type checks struct {
 // check is one that runs: by a timer that its service has to outrun, or by a
 // goroutine that asks.
 type check struct {
-	definition checkDefinition
-	lapse      *time.Timer // nil without a TTL
-	reap       *time.Timer // nil while it is not critical
-	cancel     context.CancelFunc
+	definition checkRun
+	lapse      *time.Timer        // nil without a TTL
+	reap       *time.Timer        // nil while it is not critical
+	cancel     context.CancelFunc // nil for one that does not poll
 }
 
 func newChecks(s *Server) *checks { return &checks{server: s, all: map[string]*check{}} }
@@ -138,20 +138,21 @@ func (c *checks) register(service *catalog.Service, defs []checkDefinition, repl
 		}
 	}
 	for n := range defs {
-		c.keep(c.start(defs[n], r.Checks[n].Status))
+		c.keep(c.start(defs[n].checkRun, r.Checks[n].Status))
 	}
 	return nil
 }
 
 // start runs a check in the place of an earlier one. The caller holds mu.
-func (c *checks) start(d checkDefinition, status catalog.Status) *check {
+func (c *checks) start(d checkRun, status catalog.Status) *check {
 	c.drop(d.CheckID)
-	ctx, cancel := context.WithCancel(context.Background())
-	k := &check{definition: d, cancel: cancel}
+	k := &check{definition: d}
 	c.all[d.CheckID] = k
 	if d.TTL > 0 {
 		k.lapse = time.AfterFunc(time.Duration(d.TTL), func() { c.set(k, catalog.Critical, "TTL expired") })
 	} else {
+		var ctx context.Context
+		ctx, k.cancel = context.WithCancel(context.Background())
 		c.running.Go(func() { c.poll(ctx, k) })
 	}
 	c.mind(k, status)
@@ -165,7 +166,9 @@ func (c *checks) drop(id string) {
 		return
 	}
 	delete(c.all, id)
-	k.cancel()
+	if k.cancel != nil {
+		k.cancel()
+	}
 	for _, t := range []*time.Timer{k.lapse, k.reap} {
 		if t != nil {
 			t.Stop()

@@ -45,24 +45,43 @@ func (d *definition) UnmarshalJSON(b []byte) error {
 
 // checkDefinition is a check as clients register it.
 type checkDefinition struct {
-	ID, CheckID, Name, Notes, ServiceID string
-	Status                              catalog.Status
-	TTL, Interval, Timeout              catalog.Duration
-	DeregisterCriticalServiceAfter      catalog.Duration
-	HTTP, Method, Body, TCP, UDP, GRPC  string
-	H2PING, AliasNode, AliasService     string
-	OSService, DockerContainerID, Shell string
-	TLSServerName, Token                string
-	Namespace, Partition                string
-	Header                              map[string][]string
-	Args, ScriptArgs                    []string
-	TLSSkipVerify, GRPCUseTLS           bool
-	H2PingUseTLS, TCPUseTLS             bool
-	DisableRedirects                    bool
-	SuccessBeforePassing                int
-	FailuresBeforeWarning               int
-	FailuresBeforeCritical              int
-	OutputMaxSize                       int
+	checkRun
+
+	// What is refused, if it is there, and what is taken and ignored.
+	UDP, H2PING, AliasNode, AliasService string   `json:",omitempty"`
+	OSService, DockerContainerID, Shell  string   `json:",omitempty"`
+	Args, ScriptArgs                     []string `json:",omitempty"`
+	H2PingUseTLS                         bool     `json:",omitempty"`
+	Token, Namespace, Partition          string   `json:",omitempty"`
+}
+
+// checkRun is what is kept of it, to run it.
+type checkRun struct {
+	ID                             string              `json:",omitempty"`
+	CheckID                        string              `json:",omitempty"`
+	Name                           string              `json:",omitempty"`
+	Notes                          string              `json:",omitempty"`
+	ServiceID                      string              `json:",omitempty"`
+	Status                         catalog.Status      `json:",omitempty"`
+	TTL                            catalog.Duration    `json:",omitempty"`
+	Interval                       catalog.Duration    `json:",omitempty"`
+	Timeout                        catalog.Duration    `json:",omitempty"`
+	DeregisterCriticalServiceAfter catalog.Duration    `json:",omitempty"`
+	HTTP                           string              `json:",omitempty"`
+	Method                         string              `json:",omitempty"`
+	Body                           string              `json:",omitempty"`
+	Header                         map[string][]string `json:",omitempty"`
+	DisableRedirects               bool                `json:",omitempty"`
+	TCP                            string              `json:",omitempty"`
+	TCPUseTLS                      bool                `json:",omitempty"`
+	GRPC                           string              `json:",omitempty"`
+	GRPCUseTLS                     bool                `json:",omitempty"`
+	TLSServerName                  string              `json:",omitempty"`
+	TLSSkipVerify                  bool                `json:",omitempty"`
+	SuccessBeforePassing           int                 `json:",omitempty"`
+	FailuresBeforeWarning          int                 `json:",omitempty"`
+	FailuresBeforeCritical         int                 `json:",omitempty"`
+	OutputMaxSize                  int                 `json:",omitempty"`
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -74,6 +93,10 @@ func (d *checkDefinition) UnmarshalJSON(b []byte) error {
 // strict decodes an object of which no field is unknown. Names are those of the
 // fields in any case, or in snake_case (Consul's aliases).
 func strict(b []byte, into any) error {
+	if d := json.NewDecoder(bytes.NewReader(b)); !bytes.Contains(b, []byte("_")) {
+		d.DisallowUnknownFields()
+		return d.Decode(into)
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return err

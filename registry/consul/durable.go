@@ -51,11 +51,11 @@ func (c *checks) restore() {
 	if j == nil {
 		return
 	}
-	definitions, deadlines := map[string]checkDefinition{}, map[string]time.Time{}
+	definitions, deadlines := map[string]checkRun{}, map[string]time.Time{}
 	err := j.Each(func(key string, value json.RawMessage) error {
 		var err error
 		if id, ok := strings.CutPrefix(key, runKey); ok {
-			var d checkDefinition
+			var d checkRun
 			if err = json.Unmarshal(value, &d); err == nil {
 				definitions[id] = d
 			}

@@ -34,7 +34,7 @@ func (s *Server) kv(w http.ResponseWriter, r *http.Request) {
 var errNoKey = failf(http.StatusBadRequest, "Missing key name")
 
 func (s *Server) readKey(r *http.Request, key string) (answer, error) {
-	q := r.URL.Query()
+	q := r.Form
 	all := q.Has("keys") || q.Has("recurse")
 	if key == "" && !all {
 		return answer{}, errNoKey
@@ -74,7 +74,7 @@ func found(value any, n int, index uint64) answer {
 }
 
 func (s *Server) writeKey(r *http.Request, key string) (answer, error) {
-	q := r.URL.Query()
+	q := r.Form
 	if key == "" {
 		return answer{}, errNoKey
 	}
@@ -111,7 +111,7 @@ func (s *Server) writeKey(r *http.Request, key string) (answer, error) {
 }
 
 func (s *Server) deleteKey(r *http.Request, key string) (answer, error) {
-	q := r.URL.Query()
+	q := r.Form
 	op := keys.Op{Verb: keys.Delete, Key: key}
 	switch {
 	case q.Has("recurse") && q.Has("cas"):

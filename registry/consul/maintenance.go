@@ -9,7 +9,7 @@ import (
 
 // enable is what a maintenance query wants.
 func enable(r *http.Request) (bool, error) {
-	text := r.URL.Query().Get("enable")
+	text := r.Form.Get("enable")
 	if text == "" {
 		return false, failf(http.StatusBadRequest, "Missing value for enable")
 	}
@@ -44,7 +44,7 @@ func (s *Server) nodeMaintenance(r *http.Request) (answer, error) {
 }
 
 func reason(r *http.Request, otherwise string) string {
-	if text := r.URL.Query().Get("reason"); text != "" {
+	if text := r.Form.Get("reason"); text != "" {
 		return text
 	}
 	return otherwise

@@ -50,7 +50,7 @@ type streak struct{ successes, failures int }
 
 // count is the status that one more result makes; not ok when there is no news,
 // as the definition has its thresholds.
-func (s *streak) count(d *checkDefinition, result catalog.Status) (status catalog.Status, ok bool) {
+func (s *streak) count(d *checkRun, result catalog.Status) (status catalog.Status, ok bool) {
 	if result != catalog.Critical {
 		s.successes, s.failures = s.successes+1, 0
 		return result, s.successes >= d.SuccessBeforePassing
@@ -62,7 +62,7 @@ func (s *streak) count(d *checkDefinition, result catalog.Status) (status catalo
 	return catalog.Warning, d.FailuresBeforeWarning > 0 && s.failures >= d.FailuresBeforeWarning
 }
 
-func ask(ctx context.Context, client *http.Client, health grpchealth.Client, d *checkDefinition) (catalog.Status, string) {
+func ask(ctx context.Context, client *http.Client, health grpchealth.Client, d *checkRun) (catalog.Status, string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(d.timeout()))
 	defer cancel()
 	if d.TCP != "" {

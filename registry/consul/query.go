@@ -3,7 +3,6 @@ package consul
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +51,7 @@ type plainText string
 // handle makes a handler of f.
 func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		r.Form = r.URL.Query() // it is parsed once; no body is a form
 		conn := http.NewResponseController(w)
 		if r.Method != http.MethodGet { // a deadline would end the wait of a blocking query
 			_ = conn.SetReadDeadline(time.Now().Add(transferTime))
@@ -75,7 +75,7 @@ func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc 
 			h.Set("X-Consul-Effective-Consistency", "leader")
 			h.Set("X-Consul-Query-Backend", "blocking-query")
 		}
-		a.write(w, r.URL.Query().Has("pretty"))
+		a.write(w, r.Form.Has("pretty"))
 	}
 }
 
@@ -96,19 +96,23 @@ func (a answer) write(w http.ResponseWriter, pretty bool) {
 		h.Set("Content-Security-Policy", "sandbox")
 		w.WriteHeader(status)
 		_, _ = w.Write(value) // as above
-	default:
+	case encoded:
 		h.Set("Content-Type", "application/json")
+		h.Set("Content-Length", strconv.Itoa(len(value)))
 		w.WriteHeader(status)
-		e := json.NewEncoder(w)
-		if pretty {
-			e.SetIndent("", "    ")
+		_, _ = w.Write(value) // as above
+	default:
+		body, err := encode(value, pretty)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
 		}
-		_ = e.Encode(value) // as above
+		answer{value: body, status: status}.write(w, pretty)
 	}
 }
 
 func (s *Server) checked(r *http.Request, f func(*http.Request) (answer, error)) (answer, error) {
-	q := r.URL.Query()
+	q := r.Form
 	if dc := q.Get("dc"); dc != "" && dc != s.options.Datacenter {
 		return answer{}, failf(http.StatusInternalServerError, "No path to datacenter")
 	}
@@ -126,7 +130,7 @@ func (s *Server) await(r *http.Request, topic catalog.Topic) error {
 // await blocks as the query says: until changed, which is given its index, or for
 // its time.
 func await(r *http.Request, changed func(context.Context, uint64) error) error {
-	q := r.URL.Query()
+	q := r.Form
 	if q.Get("index") == "" {
 		return nil
 	}
@@ -155,7 +159,7 @@ func await(r *http.Request, changed func(context.Context, uint64) error) error {
 
 // filtered is the part of a slice, or of a map, that the query's filter takes.
 func filtered[T any](r *http.Request, all T) (any, error) {
-	text := r.URL.Query().Get("filter")
+	text := r.Form.Get("filter")
 	if text == "" {
 		return all, nil
 	}

@@ -51,20 +51,13 @@ func flattened(e catalog.Entry) flat {
 
 // selected are the instances of the service that the path names, which have all
 // tags and all of the node's meta that the query wants.
-func (s *Server) selected(r *http.Request) ([]catalog.Entry, uint64, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, 0, failf(http.StatusBadRequest, "Missing service name")
-	}
-	if err := s.await(r, catalog.ServiceTopic(name)); err != nil {
-		return nil, 0, err
-	}
-	all, index := s.catalog.Service(name)
-	tags := r.URL.Query()["tag"]
+func (s *Server) selected(r *http.Request) ([]catalog.Entry, uint64) {
+	all, index := s.catalog.Service(r.PathValue("name"))
+	tags := r.Form["tag"]
 	all = slices.DeleteFunc(all, func(e catalog.Entry) bool {
 		return !hasTags(e.Service.Tags, tags) || !hasMeta(e.Node.Meta, r)
 	})
-	return all, index, nil
+	return all, index
 }
 
 func hasTags(has, wants []string) bool {
@@ -72,10 +65,7 @@ func hasTags(has, wants []string) bool {
 }
 
 func (s *Server) catalogService(r *http.Request) (answer, error) {
-	all, index, err := s.selected(r)
-	if err != nil {
-		return answer{}, err
-	}
+	all, index := s.selected(r)
 	out := make([]flat, 0, len(all))
 	for _, e := range all {
 		out = append(out, flattened(e))
@@ -85,17 +75,14 @@ func (s *Server) catalogService(r *http.Request) (answer, error) {
 }
 
 func (s *Server) healthService(r *http.Request) (answer, error) {
-	passing := r.URL.Query().Has("passing")
-	if text := r.URL.Query().Get("passing"); text != "" {
+	passing := r.Form.Has("passing")
+	if text := r.Form.Get("passing"); text != "" {
 		var err error
 		if passing, err = strconv.ParseBool(text); err != nil {
 			return answer{}, failf(http.StatusBadRequest, "Invalid value for ?passing")
 		}
 	}
-	all, index, err := s.selected(r)
-	if err != nil {
-		return answer{}, err
-	}
+	all, index := s.selected(r)
 	out := make([]entry, 0, len(all))
 	for _, e := range all {
 		if !passing || worst(e.Checks) == catalog.Passing {
@@ -122,10 +109,7 @@ func worst(checks []*catalog.Check) catalog.Status {
 }
 
 func (s *Server) healthChecks(r *http.Request) (answer, error) {
-	all, index, err := s.selected(r)
-	if err != nil {
-		return answer{}, err
-	}
+	all, index := s.selected(r)
 	out := []*catalog.Check{}
 	for _, e := range all {
 		for _, k := range e.Checks {
@@ -140,9 +124,6 @@ func (s *Server) healthChecks(r *http.Request) (answer, error) {
 
 func (s *Server) healthNode(r *http.Request) (answer, error) {
 	name := r.PathValue("name")
-	if err := s.await(r, catalog.NodeTopic(name)); err != nil {
-		return answer{}, err
-	}
 	_, _, checks, index := s.catalog.OnNode(name)
 	if checks == nil {
 		checks = []*catalog.Check{}
@@ -153,14 +134,8 @@ func (s *Server) healthNode(r *http.Request) (answer, error) {
 
 func (s *Server) healthState(r *http.Request) (answer, error) {
 	state := catalog.Status(r.PathValue("state"))
-	switch {
-	case state == "any":
+	if state == "any" {
 		state = ""
-	case !state.Valid():
-		return answer{}, failf(http.StatusBadRequest, "want any, passing, warning or critical, got %q", state)
-	}
-	if err := s.await(r, catalog.Checks); err != nil {
-		return answer{}, err
 	}
 	checks, index := s.catalog.Checks(state)
 	value, err := filtered(r, checks)
@@ -168,17 +143,11 @@ func (s *Server) healthState(r *http.Request) (answer, error) {
 }
 
 func (s *Server) catalogServices(r *http.Request) (answer, error) {
-	if err := s.await(r, catalog.Services); err != nil {
-		return answer{}, err
-	}
 	all, index := s.catalog.Services()
 	return answer{value: all, index: index}, nil
 }
 
 func (s *Server) catalogNodes(r *http.Request) (answer, error) {
-	if err := s.await(r, catalog.Nodes); err != nil {
-		return answer{}, err
-	}
 	all, index := s.catalog.Nodes()
 	all = slices.DeleteFunc(all, func(n *catalog.Node) bool { return !hasMeta(n.Meta, r) })
 	value, err := filtered(r, all)
@@ -186,7 +155,7 @@ func (s *Server) catalogNodes(r *http.Request) (answer, error) {
 }
 
 func hasMeta(meta map[string]string, r *http.Request) bool {
-	for _, pair := range r.URL.Query()["node-meta"] {
+	for _, pair := range r.Form["node-meta"] {
 		key, value, _ := strings.Cut(pair, ":")
 		if has, ok := meta[key]; !ok || has != value {
 			return false
@@ -203,9 +172,6 @@ type onNode struct {
 
 func (s *Server) catalogNode(r *http.Request) (answer, error) {
 	name := r.PathValue("name")
-	if err := s.await(r, catalog.NodeTopic(name)); err != nil {
-		return answer{}, err
-	}
 	n, services, _, index := s.catalog.OnNode(name)
 	if n == nil {
 		return answer{value: json.RawMessage("null"), index: index}, nil
@@ -225,9 +191,6 @@ type nodeServices struct {
 
 func (s *Server) catalogNodeServices(r *http.Request) (answer, error) {
 	name := r.PathValue("name")
-	if err := s.await(r, catalog.NodeTopic(name)); err != nil {
-		return answer{}, err
-	}
 	n, services, _, index := s.catalog.OnNode(name)
 	if services == nil {
 		services = []*catalog.Service{}

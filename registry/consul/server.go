@@ -49,6 +49,7 @@ type Server struct {
 	keys    *keys.Store
 	node    catalog.Node
 	checks  *checks
+	cache   cache
 	own     map[string]bool // IDs of the stack's own instances; the mirror's
 	routes  http.Handler
 }
