@@ -41,6 +41,7 @@ var layers = map[string]struct {
 	"registry/catalog":           {[]string{"registry/journal", "registry/waits"}, "records and indexes: who serves them, and to whom, is no matter"},
 	"registry/keys":              {[]string{"registry/journal", "registry/waits"}, "as the catalog, of which it hears that a check failed"},
 	"registry/consul":            {[]string{"grpchealth", "registry", "registry/catalog", "registry/journal", "registry/keys"}, "a face of the catalog, of the keys, and of the table"},
+	"registry/mirror":            {[]string{"registry"}, "the table here, a Consul there; whose that is is no matter"},
 	"registry/dns":               {[]string{"registry/catalog"}, "a face of the catalog"},
 	"registry/consul/consultest": {nil, "runs another program"},
 	"grpchealth":                 {nil, "one question to a server"},
@@ -68,6 +69,7 @@ var soleUsers = []struct {
 	{"github.com/spf13/cobra", []string{"cmd"}, "flags are parsed in cmd; all else takes an options struct"},
 	{"gopkg.in/yaml.v3", []string{"stack", "templates"}, "one reader of stack files keeps errors at file:line:col; template.yaml and records are templates' own"},
 	{"github.com/hashicorp/go-bexpr", []string{"registry/consul"}, "filters are Consul's"},
+	{"github.com/hashicorp/consul/api", []string{"registry/mirror"}, "the one client of a Consul"},
 	{"github.com/miekg/dns", []string{"registry/dns"}, "others know names, not messages"},
 	{"github.com/fsnotify/fsnotify", []string{"runtime/watch"}, "others get settled batches, not events"},
 }

@@ -70,10 +70,11 @@ type Instance struct {
 	Weight    int               `json:"weight,omitempty"`
 	Tags      []string          `json:"tags,omitempty"`
 	Meta      map[string]string `json:"meta,omitempty"`
-	External  bool              `json:"external,omitempty"`
-	Beside    string            `json:"beside,omitempty"` // the ID of the one whose place it is to take, or that has taken its own
-	Stale     *Stale            `json:"stale,omitempty"`  // nil while it runs the latest code
-	Revision  uint64            `json:"revision"`         // the table's when this row changed last; Put sets it
+	External  bool              `json:"external,omitempty"` // it runs elsewhere
+	Found     bool              `json:"found,omitempty"`    // a Consul has it, and nobody here put it there
+	Beside    string            `json:"beside,omitempty"`   // the ID of the one whose place it is to take, or that has taken its own
+	Stale     *Stale            `json:"stale,omitempty"`    // nil while it runs the latest code
+	Revision  uint64            `json:"revision"`           // the table's when this row changed last; Put sets it
 }
 
 // Duration is a time.Duration that JSON carries in milliseconds, with their

@@ -40,6 +40,9 @@ func (t target) instances() []wanted {
 	}
 	var out []wanted
 	for _, s := range t.order() {
+		if s.InConsul() != "" {
+			continue // whoever asks the registry puts them into the table
+		}
 		if len(s.Endpoints) > 0 {
 			for n, addr := range s.Endpoints {
 				out = append(out, t.instance(s, n+1, addr))

@@ -150,6 +150,9 @@ func (l *loader) checkWork(s *Service) {
 			}
 		}
 	}
+	if len(s.Endpoints) > 1 && slices.ContainsFunc(s.Endpoints, func(e string) bool { return strings.HasPrefix(e, consulScheme) }) {
+		l.add(s.Keys["endpoints"], path+".endpoints", "", "want consul:// and a name alone, got other endpoints beside it")
+	}
 	if len(s.Endpoints) > 0 && s.Port != 0 {
 		l.add(s.Keys["port"], path+".port", "remove it", "want no port: the endpoints have theirs")
 	}

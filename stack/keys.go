@@ -132,7 +132,7 @@ var (
 		{"env_file", "files of variables, beneath environment", envFile},
 		{"port", "a fixed port; automatic when left out", port},
 		{"protocol", "http, h2c for HTTP/2 in clear text alone, or tcp for anything else", &shape{want: "http, h2c or tcp", text: oneOf(string(HTTP), string(H2C), string(TCP))}},
-		{"endpoints", "host:port of instances that run elsewhere", &shape{
+		{"endpoints", "host:port of instances that run elsewhere, or consul://NAME of those that the registry has", &shape{
 			want: "an address, or a list of addresses such as 127.0.0.1:2525", text: endpointText,
 			list: &shape{want: "an address such as 127.0.0.1:2525", text: endpointText},
 		}},

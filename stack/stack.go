@@ -7,6 +7,7 @@ package stack
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,21 @@ func (s *Stack) Service(name string) (*Service, bool) {
 	return nil, false
 }
 
+// InConsul is the name by which the registry is asked for the instances of a
+// service that run elsewhere, "" where the file has their addresses.
+func (s *Service) InConsul() string {
+	if len(s.Endpoints) != 1 {
+		return ""
+	}
+	name, _ := strings.CutPrefix(s.Endpoints[0], consulScheme)
+	if name == s.Endpoints[0] {
+		return ""
+	}
+	return name
+}
+
+const consulScheme = "consul://"
+
 // Registry is the embedded registry's faces, or a real Consul's address.
 type Registry struct {
 	Listen     string // HTTP, host:port
@@ -119,7 +135,7 @@ type Service struct {
 
 	Port      int      // fixed port; 0 is automatic
 	Protocol  Protocol // default HTTP
-	Endpoints []string // host:port of instances that run elsewhere
+	Endpoints []string // host:port of instances that run elsewhere, or consul:// and a name alone (InConsul)
 	Routes    []Route  // the short and long form of route:
 
 	// How the gateway reaches the service, for callers from outside and within.

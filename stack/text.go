@@ -37,7 +37,7 @@ var (
 		pattern(`^` + durationPattern + `$|^0$`),
 	}}}
 	listenText     = &text{accepts: parses(parseListen), schema: pattern(`^.*:[0-9]+$`)}
-	endpointText   = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$`)}
+	endpointText   = &text{accepts: parses(parseEndpoint), schema: pattern(`^.+:[0-9]+$|^consul://[A-Za-z0-9]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9])?$`)}
 	pathText       = &text{accepts: parses(parsePath), schema: pattern(pathPattern)}
 	probeText      = &text{accepts: parses(parseProbeURL), schema: pattern(`^/|^https?://`)}
 	hostText       = loose(hostPattern)
@@ -163,6 +163,9 @@ func parseListen(s string) (string, bool) {
 }
 
 func parseEndpoint(s string) (string, bool) {
+	if name, ok := strings.CutPrefix(s, consulScheme); ok {
+		return s, nodePattern.MatchString(name)
+	}
 	addr, ok := parseListen(s)
 	return addr, ok && !strings.HasPrefix(addr, ":") && !strings.HasSuffix(addr, ":0")
 }

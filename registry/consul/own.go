@@ -38,7 +38,7 @@ func (s *Server) mirror(ctx context.Context) {
 // registration is that of an instance which runs and has an address.
 func (s *Server) registration(i registry.Instance) (catalog.Registration, bool) {
 	host, text, err := net.SplitHostPort(i.Address)
-	if err != nil || !i.State.Running() {
+	if err != nil || !i.State.Running() || i.Found {
 		return catalog.Registration{}, false
 	}
 	port, err := strconv.Atoi(text)
