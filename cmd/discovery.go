@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"github.com/msctl/msctl/registry/consul"
 	"github.com/msctl/msctl/registry/dns"
 	"github.com/msctl/msctl/registry/journal"
+	"github.com/msctl/msctl/registry/mirror"
 	"github.com/msctl/msctl/stack"
 )
 
@@ -31,6 +34,8 @@ type discovery struct {
 	server     *consul.Server
 	datacenter string
 	journal    *journal.Journal
+	mirror     *mirror.Mirror // of what others run; it asks the registry itself where there is no other
+	token      string         // for the real Consul
 
 	mu    sync.Mutex
 	notes []string // what is otherwise than one would expect
@@ -45,11 +50,7 @@ const journalName = "registry.journal"
 func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry, state string, onError func(error)) (*discovery, error) {
 	r := st.Registry
 	if r.Consul != "" {
-		u, err := url.Parse(r.Consul)
-		if err != nil {
-			return nil, err
-		}
-		return &discovery{url: "http://" + u.Host}, nil
+		return openConsul(st, reg, onError)
 	}
 	d := &discovery{}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.Listen)
@@ -80,7 +81,44 @@ func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry,
 		OnError:    func(err error) { d.note("the registry's file: %v", err) },
 		Datacenter: r.Datacenter, Node: r.Node.Name, NodeID: r.Node.ID, NodeMeta: r.Node.Meta,
 	})
-	return d, nil
+	config, err := mirror.Config("consul://" + l.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	config.Scheme, config.Token, config.TokenFile = "http", "", "" // the environment's are for another
+	d.mirror, err = mirror.New(mirror.Options{Registry: reg, Consul: config})
+	return d, err
+}
+
+// openConsul joins the stack with the real Consul that it names.
+func openConsul(st *stack.Stack, reg *registry.Registry, onError func(error)) (*discovery, error) {
+	config, err := mirror.Config(st.Registry.Consul)
+	if err != nil {
+		return nil, &exitError{code: exitInvalid, err: fmt.Errorf("registry: %s: %w", st.Registry.Consul, err), hint: "write consul://host:port?dc=…&tls=true, and have the token in CONSUL_HTTP_TOKEN"}
+	}
+	d := &discovery{url: config.Scheme + "://" + config.Address, token: config.Token}
+	host, _ := os.Hostname() // "" is as good as any
+	unique := fmt.Sprintf("%x", sha256.Sum256([]byte(host+"\x00"+st.Dir)))[:8]
+	told := func(err error) {
+		if err != nil {
+			onError(fmt.Errorf("%w; what is known of it stays, and it is asked again", err))
+			return
+		}
+		onError(errors.New("it is back"))
+	}
+	d.mirror, err = mirror.New(mirror.Options{Registry: reg, Consul: config, Unique: unique, Announce: true, Told: told})
+	return d, err
+}
+
+// look says which services of the stack the registry is to be asked for.
+func (d *discovery) look(st *stack.Stack) {
+	names := map[string]string{}
+	for i := range st.Services {
+		if name := st.Services[i].InConsul(); name != "" {
+			names[st.Services[i].Name] = name
+		}
+	}
+	d.mirror.Find(names)
 }
 
 // listenDNS listens on one port of both UDP and TCP, in the same way.
@@ -127,9 +165,10 @@ func (d *discovery) noted() []string {
 
 func (d *discovery) run(ctx context.Context) error {
 	if d.server == nil {
-		return nil
+		return d.mirror.Run(ctx)
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.mirror.Run(ctx) })
 	g.Go(func() error { return d.server.Run(ctx, d.listener) })
 	g.Go(func() error {
 		names := dns.New(dns.Options{Catalog: d.server.Catalog(), Datacenter: d.datacenter, Node: d.server.Node()})
@@ -141,9 +180,15 @@ func (d *discovery) run(ctx context.Context) error {
 // offers are the variables by which clients of Consul find it.
 func (d *discovery) offers() map[string]string {
 	u, _ := url.Parse(d.url) // it is one
-	return map[string]string{
+	offers := map[string]string{
 		"CONSUL_HTTP_ADDR":         d.url,
 		"SPRING_CLOUD_CONSUL_HOST": u.Hostname(),
 		"SPRING_CLOUD_CONSUL_PORT": u.Port(),
 	}
+	if d.token != "" {
+		offers["CONSUL_HTTP_TOKEN"] = d.token
+		offers["SPRING_CLOUD_CONSUL_CONFIG_ACL_TOKEN"] = d.token
+		offers["SPRING_CLOUD_CONSUL_DISCOVERY_ACL_TOKEN"] = d.token
+	}
+	return offers
 }

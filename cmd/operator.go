@@ -67,6 +67,7 @@ func (p *operator) begin(ctx context.Context, st *stack.Stack, names []string) e
 }
 
 func (p *operator) applied(st *stack.Stack, names []string) {
+	p.discovery.look(st)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stack, p.problem = st, ""

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -26,11 +27,10 @@ const (
 // Options are a Mirror's.
 type Options struct {
 	Registry *registry.Registry
-	Consul   *api.Config       // where it is; its Transport and HttpClient are the mirror's
-	Unique   string            // what makes the IDs of this stack's instances its own, in a Consul of many
-	Announce bool              // register the stack's own instances
-	Find     map[string]string // services whose instances the Consul has: their name there by their name in the stack
-	Told     func(error)       // hears that the Consul is away, and, with nil, that it is back; may be nil
+	Consul   *api.Config // where it is; its Transport and HttpClient are the mirror's
+	Unique   string      // what makes the IDs of this stack's instances its own, in a Consul of many
+	Announce bool        // register the stack's own instances
+	Told     func(error) // hears that the Consul is away, and, with nil, that it is back; may be nil
 }
 
 // Mirror is what joins them.
@@ -38,6 +38,8 @@ type Mirror struct {
 	options   Options
 	client    *api.Client
 	transport *http.Transport
+
+	wanted chan map[string]string // what Find wants, the latest alone
 
 	mu   sync.Mutex
 	away map[string]bool // what cannot be done for now
@@ -49,7 +51,7 @@ func New(o Options) (*Mirror, error) {
 	if o.Told == nil {
 		o.Told = func(error) {}
 	}
-	m := &Mirror{options: o, away: map[string]bool{}}
+	m := &Mirror{options: o, wanted: make(chan map[string]string, 1), away: map[string]bool{}}
 	m.transport = &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
 	config := *o.Consul
 	config.Transport = m.transport
@@ -58,20 +60,64 @@ func New(o Options) (*Mirror, error) {
 	return m, err
 }
 
+// Find says which services of the stack are those that the Consul has: their name
+// there by their name in the stack. It takes the place of what was said before, and
+// may be called at any time.
+func (m *Mirror) Find(names map[string]string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.wanted: // nobody has seen it
+	default:
+	}
+	m.wanted <- maps.Clone(names)
+}
+
 // Run keeps both as the other is, until ctx ends; then nothing of the stack is left
 // there. Its error is nil: a Consul that is away is waited for, and what the table
 // had of it stays.
 func (m *Mirror) Run(ctx context.Context) error {
 	defer m.transport.CloseIdleConnections()
 	var g sync.WaitGroup
+	defer g.Wait()
 	if m.options.Announce {
 		g.Go(func() { m.announce(ctx) })
 	}
-	for service, name := range m.options.Find {
-		g.Go(func() { m.find(ctx, service, name) })
+	finding := map[string]search{}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case names := <-m.wanted:
+			for service, one := range finding {
+				if names[service] != one.name {
+					one.stop()
+					<-one.stopped
+					delete(finding, service)
+				}
+			}
+			for service, name := range names {
+				if _, ok := finding[service]; ok {
+					continue
+				}
+				until, stop := context.WithCancel(ctx)
+				stopped := make(chan struct{})
+				finding[service] = search{name, stop, stopped}
+				g.Go(func() {
+					defer close(stopped)
+					defer stop()
+					m.find(until, service, name)
+				})
+			}
+		}
 	}
-	g.Wait()
-	return nil
+}
+
+// search is a service that is looked for.
+type search struct {
+	name    string
+	stop    context.CancelFunc
+	stopped chan struct{}
 }
 
 // tell tells of the first thing that cannot be done, and when all can again.

@@ -2,13 +2,20 @@ package mirror_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,11 +76,13 @@ func client(t *testing.T, addr string) *api.Client {
 }
 
 // run runs a mirror until the test ends, or the function that it returns is called.
-func run(t *testing.T, addr string, o mirror.Options) (end func()) {
+func run(t *testing.T, addr string, o mirror.Options, find map[string]string) (end func()) {
 	t.Helper()
 	o.Consul = &api.Config{Address: addr}
 	m, err := mirror.New(o)
 	must(t, err)
+	m.Find(map[string]string{"another": "for now"})
+	m.Find(find)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
@@ -147,7 +156,7 @@ func TestOwnInstancesAreThere(t *testing.T) {
 		elsewhere := instance(9, registry.Ready)
 		elsewhere.External = true
 		table.Put(elsewhere)
-		end := run(t, addr, mirror.Options{Registry: table, Unique: "x1", Announce: true})
+		end := run(t, addr, mirror.Options{Registry: table, Unique: "x1", Announce: true}, nil)
 		e := until(t, c, "web", 1, 1)[0]
 		s := e.Service
 		if s.ID != "web-1-x1" || s.Port != 8001 || s.Address != "127.0.0.1" || s.Tags[0] != "v1" || s.Meta["team"] != "a" || s.Meta["msctl-stack"] != "x1" || s.Weights.Passing != 3 {
@@ -169,7 +178,7 @@ func TestOwnInstancesAreThere(t *testing.T) {
 func TestWhatOthersRunIsInTheTable(t *testing.T) {
 	everywhere(t, func(t *testing.T, addr string) {
 		c, table := client(t, addr), registry.New()
-		end := run(t, addr, mirror.Options{Registry: table, Unique: "x1", Announce: true, Find: map[string]string{"payments": "pay"}})
+		end := run(t, addr, mirror.Options{Registry: table, Unique: "x1", Announce: true}, map[string]string{"payments": "pay"})
 		put := func(id string, port int, status string, meta map[string]string) {
 			t.Helper()
 			must(t, c.Agent().ServiceRegister(&api.AgentServiceRegistration{ID: id, Name: "pay", Port: port, Address: "127.0.0.1", Meta: meta, Check: &api.AgentServiceCheck{TTL: "1h", Status: status}}))
@@ -239,7 +248,7 @@ func TestAConsulThatIsAway(t *testing.T) {
 			must(t, c.Agent().ServiceRegister(&api.AgentServiceRegistration{ID: id, Name: "pay", Port: port, Address: "127.0.0.1"}))
 		}
 		register("a", 1)
-		run(t, d.addr, mirror.Options{Registry: table, Unique: "x1", Announce: true, Find: map[string]string{"pay": "pay"}, Told: func(err error) { told <- err }})
+		run(t, d.addr, mirror.Options{Registry: table, Unique: "x1", Announce: true, Told: func(err error) { told <- err }}, map[string]string{"pay": "pay"})
 		until(t, c, "web", 1, 1)
 		rows(t, table, "pay", addresses("pay-1 127.0.0.1:1"))
 		d.shut.Store(true)
@@ -287,7 +296,7 @@ func TestAnIndexThatFalls(t *testing.T) {
 	must(t, err)
 	served := make(chan error)
 	go func() { served <- s.Serve(l) }()
-	end := run(t, l.Addr().String(), mirror.Options{Registry: registry.New(), Find: map[string]string{"a": "a"}})
+	end := run(t, l.Addr().String(), mirror.Options{Registry: registry.New()}, map[string]string{"a": "a"})
 	<-enough
 	end()
 	_ = s.Close()
@@ -296,5 +305,93 @@ func TestAnIndexThatFalls(t *testing.T) {
 	}
 	if want := []string{"", "50", "", "8"}; !slices.Equal(asked, want) {
 		t.Errorf("asked for what is newer than %q, want %q", asked, want)
+	}
+}
+
+// TestWhatIsLookedForChanges: what is not looked for any more leaves the table.
+func TestWhatIsLookedForChanges(t *testing.T) {
+	everywhere(t, func(t *testing.T, addr string) {
+		c, table := client(t, addr), registry.New()
+		for n, name := range []string{"one", "two"} {
+			must(t, c.Agent().ServiceRegister(&api.AgentServiceRegistration{Name: name, Port: n + 1, Address: "127.0.0.1"}))
+		}
+		m, err := mirror.New(mirror.Options{Registry: table, Consul: &api.Config{Address: addr}})
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- m.Run(ctx) }()
+		m.Find(map[string]string{"a": "one", "b": "one"})
+		rows(t, table, "a", addresses("a-1 127.0.0.1:1"))
+		rows(t, table, "b", addresses("b-1 127.0.0.1:1"))
+		m.Find(map[string]string{"a": "two"})
+		rows(t, table, "a", addresses("a-1 127.0.0.1:2"))
+		rows(t, table, "b", addresses())
+		cancel()
+		must(t, <-ended)
+		rows(t, table, "a", addresses())
+	})
+}
+
+func TestConfig(t *testing.T) {
+	t.Setenv("CONSUL_HTTP_TOKEN", "of the environment")
+	for raw, want := range map[string]string{
+		"consul://c:1": "http c:1 dc= token=of the environment",
+		"consul://c":   "http c:8500 dc= token=of the environment",
+		"consul://c:1?dc=east&token=secret&tls=true": "https c:1 dc=east token=secret",
+		"consul://c:1?tls=maybe":                     "tls=maybe: want true or false",
+		"consul://c:1?datacenter=east":               "datacenter: want dc, token or tls",
+	} {
+		c, err := mirror.Config(raw)
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = fmt.Sprintf("%s %s dc=%s token=%s", c.Scheme, c.Address, c.Datacenter, c.Token)
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+}
+
+// TestTLSAndToken: the mirror proves who the Consul is, and says who it is itself.
+func TestTLSAndToken(t *testing.T) {
+	tokens := make(chan string, 10)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case tokens <- r.Header.Get("X-Consul-Token") + " " + r.URL.Query().Get("dc"):
+		default:
+		}
+		w.Header().Set("X-Consul-Index", "1")
+		if r.URL.Query().Get("index") != "" {
+			<-r.Context().Done()
+		}
+		_, _ = fmt.Fprint(w, `[{"Node": {"Node": "n"}, "Service": {"ID": "a", "Address": "::1", "Port": 1}}]`)
+	}))
+	defer s.Close()
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the first client does not trust it
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	must(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	begin := func(told func(error)) *registry.Registry {
+		t.Helper()
+		c, err := mirror.Config("consul://" + s.Listener.Addr().String() + "?tls=true&token=secret&dc=east")
+		must(t, err)
+		table := registry.New()
+		m, err := mirror.New(mirror.Options{Registry: table, Consul: c, Told: told})
+		must(t, err)
+		m.Find(map[string]string{"a": "a"})
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- m.Run(ctx) }()
+		t.Cleanup(func() { cancel(); must(t, <-ended) })
+		return table
+	}
+	told := make(chan error, 1)
+	begin(func(err error) { told <- err })
+	if err := <-told; err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv("CONSUL_CACERT", ca)
+	rows(t, begin(nil), "a", addresses("a-1 [::1]:1"))
+	if got := <-tokens; got != "secret east" {
+		t.Errorf("got %q", got)
 	}
 }
