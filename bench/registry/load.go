@@ -185,12 +185,16 @@ func (c *contender) round(ctx context.Context, o options) error {
 		return err
 	}
 	c.reads = append(c.reads, reads)
-	one, err := c.woken(ctx, o.watchers, 200, func(n int) string { return fmt.Sprintf("watched-%d", n) })
+	each, same := make([]string, o.watchers), make([]string, o.watchers)
+	for n := range each {
+		each[n], same[n] = fmt.Sprintf("watched-%d", n), fmt.Sprintf("watched-%d", o.watchers)
+	}
+	one, err := c.woken(ctx, each, 200)
 	if err != nil {
 		return err
 	}
 	c.one = append(c.one, one...)
-	all, err := c.woken(ctx, o.watchers, 5, func(int) string { return fmt.Sprintf("watched-%d", o.watchers) })
+	all, err := c.woken(ctx, same, 5)
 	c.all = append(c.all, all...)
 	return err
 }
@@ -211,46 +215,70 @@ func (c *contender) rate(ctx context.Context, o options, f func(n int, one *clie
 	return float64(count.Load()) / time.Since(begin).Seconds(), err
 }
 
-// woken has clients wait for services, changes one of these again and again, and
-// returns how long it took from each change's request to the answers that it
-// brought.
-func (c *contender) woken(ctx context.Context, watchers, changes int, service func(int) string) ([]time.Duration, error) {
-	waiting := make([]*client, watchers)
-	index := make([]uint64, watchers)
-	for n := range waiting {
+// watchers wait for services, each for its own, or all for the same.
+type watchers struct {
+	service []string
+	clients []*client
+	index   []uint64
+	begin   time.Time
+	changed atomic.Int64 // when the last change was asked for, since begin
+	answers chan answered
+}
+
+// answered is how long an answer took from the change on.
+type answered struct {
+	after time.Duration
+	err   error
+}
+
+func (c *contender) watch(ctx context.Context, service []string) (*watchers, error) {
+	w := &watchers{service: service, begin: time.Now(), answers: make(chan answered, len(service)), index: make([]uint64, len(service))}
+	for n, name := range service {
 		one, err := dial(ctx, c.addr)
 		if err != nil {
-			return nil, err
+			return w, err
 		}
-		defer one.conn.Close() //nolint:errcheck // nothing more is read
-		waiting[n] = one
-		if index[n], err = one.ask(http.MethodGet, "/v1/health/service/"+service(n), ""); err != nil {
-			return nil, err
+		w.clients = append(w.clients, one)
+		if w.index[n], err = one.ask(http.MethodGet, "/v1/health/service/"+name, ""); err != nil {
+			return w, err
 		}
 	}
-	type answered struct {
-		after time.Duration
-		err   error
-	}
-	answers := make(chan answered, watchers)
-	var changed atomic.Int64 // when, since begin
-	begin := time.Now()
-	wait := func(n int) error {
-		path := fmt.Sprintf("/v1/health/service/%s?index=%d&wait=60s", service(n), index[n])
-		if err := waiting[n].send(http.MethodGet, path, ""); err != nil {
-			return err
+	for n := range service {
+		if err := w.wait(n); err != nil {
+			return w, err
 		}
-		go func() { // its connection is closed in the end
-			var err error
-			index[n], err = waiting[n].answer()
-			answers <- answered{time.Since(begin) - time.Duration(changed.Load()), err}
-		}()
-		return nil
 	}
-	for n := range waiting {
-		if err := wait(n); err != nil {
-			return nil, err
-		}
+	return w, nil
+}
+
+func (w *watchers) close() {
+	for _, one := range w.clients {
+		_ = one.conn.Close() // nothing more is read
+	}
+}
+
+// wait has a client ask for what is newer than what it has.
+func (w *watchers) wait(n int) error {
+	path := fmt.Sprintf("/v1/health/service/%s?index=%d&wait=60s", w.service[n], w.index[n])
+	if err := w.clients[n].send(http.MethodGet, path, ""); err != nil {
+		return err
+	}
+	go func() { // it ends with its connection
+		var err error
+		w.index[n], err = w.clients[n].answer()
+		w.answers <- answered{time.Since(w.begin) - time.Duration(w.changed.Load()), err}
+	}()
+	return nil
+}
+
+// woken changes the services one after the other, so many times, and returns how long
+// it took from each change's request to the answers that it brought. All are as they
+// were in the end.
+func (c *contender) woken(ctx context.Context, service []string, changes int) ([]time.Duration, error) {
+	w, err := c.watch(ctx, service)
+	defer w.close()
+	if err != nil {
+		return nil, err
 	}
 	changer, err := dial(ctx, c.addr)
 	if err != nil {
@@ -258,44 +286,41 @@ func (c *contender) woken(ctx context.Context, watchers, changes int, service fu
 	}
 	defer changer.conn.Close() //nolint:errcheck // all is read
 	var out []time.Duration
+	critical := map[string]bool{}
 	for i := range changes {
 		select { // those that wait are to have arrived
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		n := i % watchers
-		woken := []int{n}
-		if service(0) == service(1) {
-			woken = woken[:0]
-			for n := range waiting {
-				woken = append(woken, n)
-			}
-		}
-		what := []string{"warning", "passing"}[i/watchers%2]
-		if len(woken) > 1 {
-			what = []string{"warning", "passing"}[i%2]
-		}
-		changed.Store(int64(time.Since(begin)))
-		if _, err := changer.ask(http.MethodPut, catalog, registration(service(n), service(n), 1, what)); err != nil {
+		name := service[i%len(service)]
+		critical[name] = !critical[name]
+		status := map[bool]string{false: "passing", true: "critical"}[critical[name]]
+		w.changed.Store(int64(time.Since(w.begin)))
+		if _, err := changer.ask(http.MethodPut, catalog, registration(name, name, 1, status)); err != nil {
 			return nil, err
 		}
-		for range woken {
-			a := <-answers
+		for n := range service {
+			if service[n] != name {
+				continue
+			}
+			a := <-w.answers
 			if a.err != nil {
 				return nil, a.err
 			}
 			out = append(out, a.after)
 		}
-		for _, n := range woken {
-			if err := wait(n); err != nil {
+		for n := range service {
+			if service[n] != name {
+				continue
+			}
+			if err := w.wait(n); err != nil {
 				return nil, err
 			}
 		}
 	}
-	// What the next round finds is what this one found.
-	for i := range min(changes, watchers) {
-		if _, err := changer.ask(http.MethodPut, catalog, registration(service(i), service(i), 1, "passing")); err != nil {
+	for name := range critical {
+		if _, err := changer.ask(http.MethodPut, catalog, registration(name, name, 1, "passing")); err != nil {
 			return nil, err
 		}
 	}

@@ -118,7 +118,7 @@ func startMsctl(ctx context.Context, dir string) (*contender, error) {
 		return nil, err
 	}
 	msctl := func(args ...string) ([]byte, error) {
-		c := exec.Command(program, append([]string{"-C", dir}, args...)...) //nolint:gosec // built above
+		c := exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{"-C", dir}, args...)...) //nolint:gosec // built above
 		out, err := c.CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("msctl %s: %w\n%s", strings.Join(args, " "), err, out)

@@ -160,7 +160,8 @@ func TestChecksThatPoll(t *testing.T) {
 }
 
 func TestChecksOfGRPC(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, _ string) {
+	everywhere(t, func(here place) {
+		t, c := here.T, here.client
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
 		states := health.NewServer()

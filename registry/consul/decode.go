@@ -144,7 +144,7 @@ const (
 
 func validMeta(meta map[string]string) error {
 	if len(meta) > maxMeta {
-		return fmt.Errorf("Node metadata cannot contain more than %d key/value pairs", maxMeta) //nolint:staticcheck // Consul's words
+		return fmt.Errorf("Node metadata cannot contain more than %d key/value pairs", maxMeta)
 	}
 	for key, value := range meta {
 		switch {

@@ -19,7 +19,7 @@ func call(t *testing.T, method, url, body string) (int, http.Header, string) {
 	must(t, err)
 	res, err := http.DefaultClient.Do(req)
 	must(t, err)
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)
 	http.DefaultClient.CloseIdleConnections()
@@ -37,7 +37,8 @@ func compact(text string) string {
 }
 
 func TestKeysByTheClient(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, _ string) {
+	everywhere(t, func(here place) {
+		t, c := here.T, here.client
 		kv := c.KV()
 		for _, key := range []string{"app/a", "app/b/1", "app/b/2", "other"} {
 			_, err := kv.Put(&api.KVPair{Key: key, Value: []byte(key), Flags: 42}, nil)
@@ -83,7 +84,8 @@ func TestKeysByTheClient(t *testing.T) {
 }
 
 func TestAKeyIsWaitedFor(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, _ string) {
+	everywhere(t, func(here place) {
+		t, c := here.T, here.client
 		kv := c.KV()
 		put := func(key string) {
 			t.Helper()
@@ -124,7 +126,8 @@ func TestAKeyIsWaitedFor(t *testing.T) {
 }
 
 func TestLocksByTheClient(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, _ string) {
+	everywhere(t, func(here place) {
+		t, c := here.T, here.client
 		first, err := c.LockOpts(&api.LockOptions{Key: "leader", Value: []byte("first"), SessionOpts: &api.SessionEntry{Name: "first", TTL: "10s", LockDelay: time.Nanosecond}})
 		must(t, err)
 		lost, err := first.Lock(nil)
@@ -156,7 +159,8 @@ func TestLocksByTheClient(t *testing.T) {
 }
 
 func TestSessions(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, url string) {
+	everywhere(t, func(here place) {
+		t, c, url := here.T, here.client, here.url
 		must(t, c.Agent().CheckRegister(&api.AgentCheckRegistration{ID: "disk", Name: "disk", AgentServiceCheck: api.AgentServiceCheck{TTL: "1h", Status: api.HealthPassing}}))
 		wait(t, func() bool {
 			checks, _, err := c.Health().Node("here", nil)
@@ -218,7 +222,8 @@ func wait(t *testing.T, ok func() bool) {
 }
 
 func TestTransactionsByTheClient(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *api.Client, url string) {
+	everywhere(t, func(here place) {
+		t, c, url := here.T, here.client, here.url
 		ok, res, _, err := c.KV().Txn(api.KVTxnOps{
 			{Verb: api.KVSet, Key: "a", Value: []byte("1")}, {Verb: api.KVGet, Key: "a"}, {Verb: api.KVCheckNotExists, Key: "b"},
 		}, nil)
@@ -226,9 +231,15 @@ func TestTransactionsByTheClient(t *testing.T) {
 			t.Errorf("got %v, %+v, %v", ok, res, err)
 		}
 		ok, res, _, err = c.KV().Txn(api.KVTxnOps{
-			{Verb: api.KVSet, Key: "a", Value: []byte("2")}, {Verb: api.KVCAS, Key: "a", Index: 1}, {Verb: api.KVGet, Key: "none"}, {Verb: api.KVCheckIndex, Key: "b"},
-			{Verb: api.KVDeleteCAS, Key: "a", Index: 1}, {Verb: api.KVLock, Key: "a", Session: "x"}, {Verb: api.KVUnlock, Key: "a", Session: "x"},
-			{Verb: api.KVCheckSession, Key: "a", Session: "x"}, {Verb: api.KVCheckNotExists, Key: "a"},
+			{Verb: api.KVSet, Key: "a", Value: []byte("2")},
+			{Verb: api.KVCAS, Key: "a", Index: 1},
+			{Verb: api.KVGet, Key: "none"},
+			{Verb: api.KVCheckIndex, Key: "b"},
+			{Verb: api.KVDeleteCAS, Key: "a", Index: 1},
+			{Verb: api.KVLock, Key: "a", Session: "x"},
+			{Verb: api.KVUnlock, Key: "a", Session: "x"},
+			{Verb: api.KVCheckSession, Key: "a", Session: "x"},
+			{Verb: api.KVCheckNotExists, Key: "a"},
 		}, nil)
 		must(t, err)
 		want := []string{
@@ -260,7 +271,8 @@ func TestTransactionsByTheClient(t *testing.T) {
 
 // TestKeysByHTTP has what clients see beside the values.
 func TestKeysByHTTP(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *api.Client, url string) {
+	everywhere(t, func(here place) {
+		t, url := here.T, here.url
 		big := strings.Repeat("x", 512<<10+1)
 		for _, step := range []struct {
 			method, path, body string

@@ -142,7 +142,7 @@ func (s *Server) healthState(r *http.Request) (answer, error) {
 	return answer{value: value, index: index}, err
 }
 
-func (s *Server) catalogServices(r *http.Request) (answer, error) {
+func (s *Server) catalogServices(*http.Request) (answer, error) {
 	all, index := s.catalog.Services()
 	return answer{value: all, index: index}, nil
 }

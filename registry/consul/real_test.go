@@ -9,12 +9,20 @@ import (
 	"github.com/msctl/msctl/registry/consul/consultest"
 )
 
+// place is a registry that a test asks.
+type place struct {
+	*testing.T
+	client *api.Client
+	url    string
+}
+
 // everywhere runs a test against msctl's registry, and against a real Consul,
 // where there is one: it is the same to a client.
-func everywhere(t *testing.T, f func(t *testing.T, c *api.Client, url string)) {
+func everywhere(t *testing.T, f func(place)) {
+	t.Helper()
 	t.Run("msctl", func(t *testing.T) {
 		_, c, url := start(t)
-		f(t, c, url)
+		f(place{t, c, url})
 	})
 	t.Run("consul", func(t *testing.T) {
 		path := consultest.Find()
@@ -28,6 +36,6 @@ func everywhere(t *testing.T, f func(t *testing.T, c *api.Client, url string)) {
 		t.Cleanup(transport.CloseIdleConnections)
 		c, err := api.NewClient(&api.Config{Address: a.HTTP, HttpClient: &http.Client{Transport: transport}})
 		must(t, err)
-		f(t, c, "http://"+a.HTTP)
+		f(place{t, c, "http://" + a.HTTP})
 	})
 }

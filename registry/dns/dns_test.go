@@ -123,7 +123,7 @@ func startReal(t *testing.T) string {
 			t.Fatalf("%s: %s", b, res.Status)
 		}
 	}
-	for last := "plain.service.consul."; ask(t, a.DNS, "udp", last, mdns.TypeA).Rcode != mdns.RcodeSuccess; { //nolint:revive // it asks until it is there
+	for last := "plain.service.consul."; ask(t, a.DNS, "udp", last, mdns.TypeA).Rcode != mdns.RcodeSuccess; {
 	}
 	return a.DNS
 }
@@ -172,7 +172,7 @@ func TestNames(t *testing.T) {
 	const srv = "NOERROR; SRV 1 1 8083 7f000003.addr.dc1.consul.; SRV 1 10 8081 7f000001.addr.dc1.consul.; SRV 1 20 8082 7f000002.addr.dc1.consul.; " +
 		"extra A 127.0.0.1; extra A 127.0.0.2; extra A 127.0.0.3"
 	const odd = "NOERROR; SRV 1 1 8083 7f000003.addr.dc1.consul.; SRV 1 10 8081 7f000001.addr.dc1.consul.; extra A 127.0.0.1; extra A 127.0.0.3"
-	for at, begin := range map[string]func(*testing.T) string{"msctl": func(t *testing.T) string { return start(t) }, "consul": startReal} {
+	for at, begin := range map[string]func(*testing.T) string{"msctl": func(t *testing.T) string { t.Helper(); return start(t) }, "consul": startReal} {
 		t.Run(at, func(t *testing.T) {
 			at := begin(t)
 			for _, test := range []struct {

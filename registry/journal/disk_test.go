@@ -13,13 +13,13 @@ func TestAFullDiskIsToldOnceAndHealed(t *testing.T) {
 	if err != nil {
 		t.Skipf("needs /dev/full: %v", err)
 	}
-	defer full.Close() //nolint:errcheck // nothing was written
+	defer full.Close()
 	var told []error
 	j, _, err := Open(filepath.Join(t.TempDir(), "j"), func(err error) { told = append(told, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close() //nolint:errcheck // the test is over
+	defer j.Close()
 	j.Write(Change{"a", 1})
 	file := j.file
 	j.file = full

@@ -250,10 +250,10 @@ func (t *transaction) commit(more ...journal.Change) {
 	s := t.store
 	for key, old := range t.before {
 		e := s.get(key)
-		switch {
-		case e == old: // it came and went
+		switch e {
+		case old: // it came and went
 			continue
-		case e == nil:
+		case nil:
 			s.bury(key, t.index)
 			more = append(more, journal.Change{Key: entryKey + key})
 		default:

@@ -39,9 +39,16 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// place is a Consul that a test asks.
+type place struct {
+	*testing.T
+	addr string
+}
+
 // everywhere runs a test with msctl's registry in the place of a Consul, and with a
 // real one, where there is one.
-func everywhere(t *testing.T, f func(t *testing.T, addr string)) {
+func everywhere(t *testing.T, f func(place)) {
+	t.Helper()
 	t.Run("msctl", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
@@ -52,7 +59,7 @@ func everywhere(t *testing.T, f func(t *testing.T, addr string)) {
 			cancel()
 			must(t, <-ended)
 		})
-		f(t, l.Addr().String())
+		f(place{t, l.Addr().String()})
 	})
 	t.Run("consul", func(t *testing.T) {
 		path := consultest.Find()
@@ -62,7 +69,7 @@ func everywhere(t *testing.T, f func(t *testing.T, addr string)) {
 		a, err := consultest.Start(t.Context(), path)
 		must(t, err)
 		t.Cleanup(a.Stop)
-		f(t, a.HTTP)
+		f(place{t, a.HTTP})
 	})
 }
 
@@ -150,7 +157,8 @@ func instance(n int, state registry.State) registry.Instance {
 }
 
 func TestOwnInstancesAreThere(t *testing.T) {
-	everywhere(t, func(t *testing.T, addr string) {
+	everywhere(t, func(here place) {
+		t, addr := here.T, here.addr
 		c, table := client(t, addr), registry.New()
 		table.Put(instance(1, registry.Ready))
 		elsewhere := instance(9, registry.Ready)
@@ -176,7 +184,8 @@ func TestOwnInstancesAreThere(t *testing.T) {
 }
 
 func TestWhatOthersRunIsInTheTable(t *testing.T) {
-	everywhere(t, func(t *testing.T, addr string) {
+	everywhere(t, func(here place) {
+		t, addr := here.T, here.addr
 		c, table := client(t, addr), registry.New()
 		end := run(t, addr, mirror.Options{Registry: table, Unique: "x1", Announce: true}, map[string]string{"payments": "pay"})
 		put := func(id string, port int, status string, meta map[string]string) {
@@ -238,7 +247,8 @@ func open(t *testing.T, addr string) *door {
 // TestAConsulThatIsAway: what is known of it stays, and once it is back, all is as
 // it has to be, what changed meanwhile too.
 func TestAConsulThatIsAway(t *testing.T) {
-	everywhere(t, func(t *testing.T, addr string) {
+	everywhere(t, func(here place) {
+		t, addr := here.T, here.addr
 		d := open(t, addr)
 		c, table := client(t, addr), registry.New()
 		told := make(chan error, 10)
@@ -310,7 +320,8 @@ func TestAnIndexThatFalls(t *testing.T) {
 
 // TestWhatIsLookedForChanges: what is not looked for any more leaves the table.
 func TestWhatIsLookedForChanges(t *testing.T) {
-	everywhere(t, func(t *testing.T, addr string) {
+	everywhere(t, func(here place) {
+		t, addr := here.T, here.addr
 		c, table := client(t, addr), registry.New()
 		for n, name := range []string{"one", "two"} {
 			must(t, c.Agent().ServiceRegister(&api.AgentServiceRegistration{Name: name, Port: n + 1, Address: "127.0.0.1"}))

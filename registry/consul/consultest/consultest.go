@@ -49,10 +49,9 @@ func Start(ctx context.Context, path string) (*Agent, error) {
 		_ = l.Close() // as above
 	}
 	a := &Agent{HTTP: "127.0.0.1:" + ports[0], DNS: "127.0.0.1:" + ports[1]}
-	a.cmd = exec.Command(path, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "here", "-log-level", "error", //nolint:gosec // it is the one that was asked for
+	a.cmd = exec.CommandContext(context.WithoutCancel(ctx), path, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "here", "-log-level", "error", //nolint:gosec // it is the one that was asked for
 		"-http-port", ports[0], "-dns-port", ports[1], "-server-port", ports[2], "-serf-lan-port", ports[3], "-serf-wan-port", ports[4],
 		"-grpc-port", "-1", "-hcl", "ports { grpc_tls = -1 }", "-hcl", "limits { http_max_conns_per_client = 10000 }")
-	a.cmd.Stderr = os.Stderr
 	if err := a.cmd.Start(); err != nil {
 		return nil, err
 	}
