@@ -7,7 +7,6 @@ package catalog
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 
@@ -32,7 +31,7 @@ type Catalog struct {
 type node struct {
 	record    *Node
 	instances map[string]*instance // by ID
-	checks    map[string]*Check    // of the node itself, by ID
+	checks    list                 // of the node itself
 	owners    map[string]*instance // of all checks, by ID; nil for the node's own
 }
 
@@ -40,7 +39,7 @@ type node struct {
 type instance struct {
 	node    *node
 	service *Service
-	checks  map[string]*Check // by ID
+	checks  list
 
 	transient bool // it is not in the journal
 }
@@ -85,9 +84,9 @@ func (c *Catalog) Register(r Registration) error {
 	n := e.node(r.Node, r.Transient)
 	if r.Service != nil {
 		i := e.service(n, *r.Service, r.Transient)
-		for id := range i.checks {
-			if r.Replace && !slices.ContainsFunc(r.Checks, func(k Check) bool { return k.CheckID == id }) {
-				e.dropCheck(n, i, id)
+		for _, old := range slices.Clone(i.checks) {
+			if r.Replace && !slices.ContainsFunc(r.Checks, func(k Check) bool { return k.CheckID == old.CheckID }) {
+				e.dropCheck(n, i, old.CheckID)
 			}
 		}
 	}
@@ -105,8 +104,8 @@ func (c *Catalog) DeregisterNode(name string) error {
 		for id := range n.instances {
 			e.dropService(n, id)
 		}
-		for id := range n.checks {
-			e.dropCheck(n, nil, id)
+		for _, k := range slices.Clone(n.checks) {
+			e.dropCheck(n, nil, k.CheckID)
 		}
 		delete(c.nodes, name)
 		e.drop(nodeKey, n, "")
@@ -123,7 +122,9 @@ func (c *Catalog) DeregisterService(on, id string) (checks []string, err error) 
 		if i == nil {
 			return ErrUnknown
 		}
-		checks = slices.Collect(maps.Keys(i.checks))
+		for _, k := range i.checks {
+			checks = append(checks, k.CheckID)
+		}
 		e.dropService(n, id)
 		return nil
 	})
@@ -170,9 +171,9 @@ func (c *Catalog) edit(on string, change func(*edit, *node) error) error {
 // check finds a check of the node, or of what is on it.
 func (n *node) check(id string) (*instance, *Check) {
 	if i := n.owners[id]; i != nil {
-		return i, i.checks[id]
+		return i, i.checks.get(id)
 	}
-	return nil, n.checks[id]
+	return nil, n.checks.get(id)
 }
 
 func byPlace(a, b *instance) int {

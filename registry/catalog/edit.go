@@ -42,7 +42,7 @@ func (e *edit) node(r Node, transient bool) *node {
 	n := e.c.nodes[r.Node]
 	switch {
 	case n == nil:
-		n = &node{instances: map[string]*instance{}, checks: map[string]*Check{}, owners: map[string]*instance{}}
+		n = &node{instances: map[string]*instance{}, owners: map[string]*instance{}}
 		e.c.nodes[r.Node] = n
 		r.CreateIndex = e.index
 	case r.Address == "" || n.record.same(r):
@@ -76,7 +76,7 @@ func (e *edit) service(n *node, s Service, transient bool) *instance {
 	switch {
 	case i == nil:
 		s.CreateIndex = e.index
-		i = &instance{node: n, service: &s, checks: map[string]*Check{}, transient: transient}
+		i = &instance{node: n, service: &s, transient: transient}
 		n.instances[s.ID] = i
 		all := e.c.names[s.Service]
 		at, _ := slices.BinarySearchFunc(all, i, byPlace)
@@ -96,7 +96,7 @@ func (e *edit) service(n *node, s Service, transient bool) *instance {
 	}
 	i.transient = transient
 	e.touch(Services, ServiceTopic(s.Service), NodeTopic(n.record.Node))
-	for _, k := range i.checks {
+	for _, k := range slices.Clone(i.checks) {
 		_ = e.check(n, *k, transient) // it may have other tags
 	}
 	return i
@@ -104,19 +104,19 @@ func (e *edit) service(n *node, s Service, transient bool) *instance {
 
 func (e *edit) check(n *node, k Check, transient bool) error {
 	k.Node = n.record.Node
-	place, owner := n.checks, (*instance)(nil)
+	place, owner := &n.checks, (*instance)(nil)
 	if k.ServiceID != "" {
 		i := n.instances[k.ServiceID]
 		if i == nil {
 			return ErrUnknown
 		}
 		k.ServiceName, k.ServiceTags = i.service.Service, i.service.Tags
-		place, owner, transient = i.checks, i, transient || i.transient
+		place, owner, transient = &i.checks, i, transient || i.transient
 	}
 	if was, old := n.check(k.CheckID); old != nil && was != owner { // the ID is another's by now
 		e.dropCheck(n, was, k.CheckID)
 	}
-	switch old := place[k.CheckID]; {
+	switch old := place.get(k.CheckID); {
 	case old == nil:
 		k.CreateIndex = e.index
 	case old.same(k):
@@ -125,7 +125,8 @@ func (e *edit) check(n *node, k Check, transient bool) error {
 		k.CreateIndex = old.CreateIndex
 	}
 	k.ModifyIndex = e.index
-	place[k.CheckID], n.owners[k.CheckID] = &k, owner
+	place.set(&k)
+	n.owners[k.CheckID] = owner
 	if !transient {
 		e.keep(checkKey, n, k.CheckID, k)
 	}
@@ -152,11 +153,11 @@ func (e *edit) dropCheck(n *node, i *instance, id string) {
 	}
 	e.c.options.Failed(n.record.Node, id)
 	if i == nil {
-		delete(n.checks, id)
+		n.checks.drop(id)
 		e.touchCheck(n, "")
 		return
 	}
-	delete(i.checks, id)
+	i.checks.drop(id)
 	e.touchCheck(n, i.service.Service)
 }
 
@@ -167,7 +168,8 @@ func (e *edit) dropService(n *node, id string) {
 	if !i.transient {
 		e.drop(serviceKey, n, id)
 	}
-	for check := range i.checks {
+	for _, k := range i.checks {
+		check := k.CheckID
 		delete(n.owners, check)
 		if !i.transient {
 			e.drop(checkKey, n, check)

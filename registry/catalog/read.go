@@ -94,11 +94,38 @@ func (c *Catalog) Checks(state Status) ([]*Check, uint64) {
 	return checks, c.topics.index(Checks)
 }
 
-func byID(groups ...map[string]*Check) []*Check {
-	checks := []*Check{}
-	for _, group := range groups {
-		checks = slices.AppendSeq(checks, maps.Values(group))
+// list is of checks, by ID. There are few on each, for which a map is large.
+type list []*Check
+
+func (l list) find(id string) (int, bool) {
+	return slices.BinarySearchFunc(l, id, func(k *Check, id string) int { return cmp.Compare(k.CheckID, id) })
+}
+
+func (l list) get(id string) *Check {
+	if at, ok := l.find(id); ok {
+		return l[at]
 	}
+	return nil
+}
+
+func (l *list) set(k *Check) {
+	at, ok := l.find(k.CheckID)
+	if ok {
+		(*l)[at] = k
+		return
+	}
+	*l = slices.Insert(*l, at, k)
+}
+
+func (l *list) drop(id string) {
+	if at, ok := l.find(id); ok {
+		*l = slices.Delete(*l, at, at+1)
+	}
+}
+
+// byID are all checks of lists.
+func byID(lists ...list) []*Check {
+	checks := append([]*Check{}, slices.Concat(lists...)...)
 	slices.SortFunc(checks, func(a, b *Check) int { return cmp.Compare(a.CheckID, b.CheckID) })
 	return checks
 }
