@@ -34,12 +34,13 @@ type instance struct {
 
 	mu       sync.Mutex
 	row      registry.Instance
-	standby  bool          // its replica's place is another's
-	exited   *failure      // how a standby ended before it took its place
-	drain    time.Duration // what is in flight when it stops may take so long
-	stopping bool          // asked to end
-	removed  bool          // its row goes with it
-	replaced bool          // another gets its row, and requests wait for that one
+	told     *stack.Service // what the row says of the service
+	standby  bool           // its replica's place is another's
+	exited   *failure       // how a standby ended before it took its place
+	drain    time.Duration  // what is in flight when it stops may take so long
+	stopping bool           // asked to end
+	removed  bool           // its row goes with it
+	replaced bool           // another gets its row, and requests wait for that one
 	ended    bool
 
 	next time.Duration // until the next start; of run's goroutine
@@ -94,6 +95,9 @@ func (i *instance) enter() {
 	defer i.mu.Unlock()
 	w := i.want
 	i.row = registry.Instance{
+		Tags:     i.told.Tags,
+		Meta:     i.told.Meta,
+		Weight:   i.told.Weight,
 		ID:       w.ID,
 		Service:  w.Service.Name,
 		Replica:  w.Replica,
@@ -105,6 +109,19 @@ func (i *instance) enter() {
 	if i.standby {
 		i.row.ID, i.row.Beside = fmt.Sprintf("%s-next%d", w.ID, i.build.n), w.ID
 	}
+	i.sup.Registry.Put(i.row)
+}
+
+// describe has the table say of the instance what the stack file says of its
+// service by now. It goes on as it is.
+func (i *instance) describe(s *stack.Service) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.told = s
+	if i.row.ID == "" || i.removed { // it has not entered yet, or leaves
+		return
+	}
+	i.row.Tags, i.row.Meta, i.row.Weight = s.Tags, s.Meta, s.Weight
 	i.sup.Registry.Put(i.row)
 }
 

@@ -187,6 +187,11 @@ func (s *Supervisor) reconcile(t target) ([]Step, error) {
 	for _, wants := range swaps {
 		s.roll(wants, 0)
 	}
+	for _, i := range s.running {
+		if sv, ok := s.target.service(i.want.Service.Name); ok {
+			i.describe(sv)
+		}
+	}
 	return steps, nil
 }
 
@@ -213,6 +218,7 @@ func (s *Supervisor) instance(w wanted, b build, port int) *instance {
 	i := &instance{
 		sup:   s,
 		want:  w,
+		told:  w.Service,
 		build: b,
 		await: s.target.awaited(w.Service),
 		probe: probeFor(w.Service, s.target.listens(w.Service)),

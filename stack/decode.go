@@ -148,6 +148,9 @@ func (l *loader) service(name, n *node, dir string, vars map[string]string) Serv
 		StopGracePeriod: DefaultStopGracePeriod,
 		StopSignal:      DefaultStopSignal,
 		Ignore:          n.get("ignore").texts(),
+		Tags:            n.get("tags").texts(),
+		Meta:            n.get("meta").pairs(noVariable),
+		Weight:          max(1, n.get("weight").whole()),
 		Labels:          n.get("labels").pairs(noVariable),
 	}
 	keysOf(n, "", s.Keys)

@@ -153,6 +153,9 @@ var (
 		{"reload", "how a running instance is replaced (default auto)", reload},
 		{"store", "a data store of its own", store},
 		{"stores", "data stores of its own, by name", stores},
+		{"tags", "what the registry has it under, beside its name", texts},
+		{"meta", "what the registry says of each instance", labels},
+		{"weight", "the share of an instance, for clients of the registry (default 1)", &shape{want: "a whole number from 1 to 65535", text: wholeText(1, math.MaxUint16)}},
 		{"labels", "whatever you want to say about it", labels},
 	}, reachKeys)}
 

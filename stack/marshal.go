@@ -185,6 +185,11 @@ func (s *Service) tree() tree {
 	t.texts("ignore", s.Ignore)
 	t.reload(s.Reload)
 	t.stores(s.Stores)
+	t.texts("tags", s.Tags)
+	t.pairs("meta", s.Meta)
+	if s.Weight > 1 {
+		t.whole("weight", int64(s.Weight))
+	}
 	t.pairs("labels", s.Labels)
 	return t
 }

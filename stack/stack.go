@@ -145,6 +145,11 @@ type Service struct {
 	MaxRequests    int      // in flight at once; more wait as if no instance were ready
 	ConnectTimeout time.Duration
 
+	// What clients of the registry see of each instance.
+	Tags   []string
+	Meta   map[string]string
+	Weight int // at least 1
+
 	DependsOn   []Dependency
 	Healthcheck Healthcheck
 	Restart     Restart
