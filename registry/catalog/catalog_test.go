@@ -219,3 +219,36 @@ func start(t *testing.T, o Options) *Catalog {
 	}
 	return c
 }
+
+// TestManyOfEverything: with a hundred thousand instances and ten thousand who wait,
+// a change wakes those whom it concerns, and what they waited with is gone after it.
+func TestManyOfEverything(t *testing.T) {
+	const instances, services = 100_000, 10_000
+	c := start(t, Options{Next: counter(0)})
+	name := func(n int) string { return fmt.Sprintf("service-%d", n%services) }
+	for n := range instances {
+		if err := c.Register(on("a", name(n), fmt.Sprintf("instance-%d", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var g sync.WaitGroup
+	for n := range services {
+		index := c.Index(ServiceTopic(name(n)))
+		g.Go(func() {
+			if err := c.Await(t.Context(), ServiceTopic(name(n)), index); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for n := range services {
+		if err := c.SetStatus("a", fmt.Sprintf("service:instance-%d", n), Passing, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.topics.waits.Len(); n != 0 {
+		t.Errorf("%d waits are left", n)
+	}
+}

@@ -1,8 +1,11 @@
 package consul
 
 import (
+	"context"
 	"errors"
+	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/msctl/msctl/registry/catalog"
@@ -78,15 +81,32 @@ func (s *Server) agentChecks(r *http.Request) (answer, error) {
 	return answer{value: value}, err
 }
 
+// agentService blocks by a hash of what it answers, not by an index.
 func (s *Server) agentService(r *http.Request) (answer, error) {
 	id := r.PathValue("id")
-	_, services, _, _ := s.catalog.OnNode(s.node.Node)
-	for _, one := range services {
-		if one.ID == id {
-			return answer{value: s.localService(one)}, nil
+	wait, err := waitOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	for {
+		_, services, _, index := s.catalog.OnNode(s.node.Node)
+		at := slices.IndexFunc(services, func(one *catalog.Service) bool { return one.ID == id })
+		if at < 0 {
+			return answer{}, failf(http.StatusNotFound, "unknown service ID: %s", id)
+		}
+		body, err := encode(s.localService(services[at]), r.Form.Has("pretty"))
+		if err != nil {
+			return answer{}, err
+		}
+		h := fnv.New64a()
+		_, _ = h.Write(body) // it never fails
+		sum := strconv.FormatUint(h.Sum64(), 16)
+		if r.Form.Get("hash") != sum || s.catalog.Await(ctx, catalog.NodeTopic(s.node.Node), index) != nil {
+			return answer{value: body, hash: sum}, nil
 		}
 	}
-	return answer{}, failf(http.StatusNotFound, "unknown service ID: %s", id)
 }
 
 // agentHealth is what /v1/agent/health has of an instance.

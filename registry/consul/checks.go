@@ -17,6 +17,7 @@ const (
 	minInterval    = time.Second
 	defaultTimeout = 10 * time.Second
 	maxOutput      = 4 << 10 // bytes
+	maxPolls       = 10_000  // checks that poll
 )
 
 // valid refuses what cannot be run here.
@@ -95,6 +96,8 @@ type checks struct {
 
 	mu      sync.Mutex
 	all     map[string]*check // by ID
+	polls   int               // of all, how many poll
+	most    int               // maxPolls
 	stopped bool
 	running sync.WaitGroup // those that poll
 }
@@ -108,7 +111,9 @@ type check struct {
 	cancel     context.CancelFunc // nil for one that does not poll
 }
 
-func newChecks(s *Server) *checks { return &checks{server: s, all: map[string]*check{}} }
+func newChecks(s *Server) *checks {
+	return &checks{server: s, all: map[string]*check{}, most: maxPolls}
+}
 
 // register puts a service, nil for none, and checks into the catalog, and runs
 // these. The status of a check that is there already stays.
@@ -117,6 +122,9 @@ func (c *checks) register(service *catalog.Service, defs []checkDefinition, repl
 	defer c.mu.Unlock()
 	if c.stopped {
 		return failf(http.StatusServiceUnavailable, "the registry is about to end")
+	}
+	if polls := slices.ContainsFunc(defs, func(d checkDefinition) bool { return d.polls() }); polls && c.polls+len(defs) > c.most {
+		return failf(http.StatusTooManyRequests, "msctl's registry runs at most %d checks of HTTP, TCP and gRPC: use TTLs", c.most)
 	}
 	node := c.server.node.Node
 	r := catalog.Registration{Node: catalog.Node{Node: node}, Service: service, Replace: replace}
@@ -153,6 +161,7 @@ func (c *checks) start(d checkRun, status catalog.Status) *check {
 	} else {
 		var ctx context.Context
 		ctx, k.cancel = context.WithCancel(context.Background())
+		c.polls++
 		c.running.Go(func() { c.poll(ctx, k) })
 	}
 	c.mind(k, status)
@@ -167,6 +176,7 @@ func (c *checks) drop(id string) {
 	}
 	delete(c.all, id)
 	if k.cancel != nil {
+		c.polls--
 		k.cancel()
 	}
 	for _, t := range []*time.Timer{k.lapse, k.reap} {

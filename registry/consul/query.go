@@ -42,6 +42,7 @@ func failf(status int, format string, args ...any) error {
 type answer struct {
 	value  any
 	index  uint64 // 0 for what has none
+	hash   string // of what is waited for by its content
 	status int    // 0 is 200
 }
 
@@ -67,6 +68,9 @@ func (s *Server) handle(f func(*http.Request) (answer, error)) http.HandlerFunc 
 			w.WriteHeader(f.status)
 			_, _ = w.Write([]byte(f.text)) // the client may have gone
 			return
+		}
+		if a.hash != "" {
+			h.Set("X-Consul-ContentHash", a.hash)
 		}
 		if a.index > 0 {
 			h.Set("X-Consul-Index", strconv.FormatUint(a.index, 10))
@@ -138,23 +142,29 @@ func await(r *http.Request, changed func(context.Context, uint64) error) error {
 	if err != nil {
 		return failf(http.StatusBadRequest, "Invalid index")
 	}
-	wait := defaultWait
-	if text := q.Get("wait"); text != "" {
-		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
-			return failf(http.StatusBadRequest, "Invalid wait time")
-		}
+	wait, err := waitOf(r)
+	if err != nil || index == 0 {
+		return err
 	}
-	if index == 0 {
-		return nil
-	}
-	if wait = min(wait, maxWait); wait == 0 {
-		wait = defaultWait
-	}
-	wait += rand.N(wait/16 + 1) //nolint:gosec // only so that not all come back at once
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	_ = changed(ctx, index) // what there is by then is the answer
 	return nil
+}
+
+// waitOf is how long the query waits at most.
+func waitOf(r *http.Request) (time.Duration, error) {
+	wait := defaultWait
+	if text := r.Form.Get("wait"); text != "" {
+		var err error
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
+			return 0, failf(http.StatusBadRequest, "Invalid wait time")
+		}
+	}
+	if wait = min(wait, maxWait); wait == 0 {
+		wait = defaultWait
+	}
+	return wait + rand.N(wait/16+1), nil //nolint:gosec // only so that not all come back at once
 }
 
 // filtered is the part of a slice, or of a map, that the query's filter takes.
