@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -132,7 +133,10 @@ func (m *Mirror) tell(what string, err error) {
 	}
 	switch {
 	case before == 0 && err != nil:
-		m.options.Told(fmt.Errorf("%s: %w", m.options.Consul.Address, err))
+		if request := (*url.Error)(nil); errors.As(err, &request) {
+			err = request.Err // which request it was does not matter
+		}
+		m.options.Told(fmt.Errorf("%s does not answer: %w", m.options.Consul.Address, err))
 	case before > 0 && len(m.away) == 0:
 		m.options.Told(nil)
 	}
