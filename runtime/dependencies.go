@@ -23,7 +23,7 @@ func (i *instance) waitForDependencies(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		waits := unmet(i.await, snap)
+		waits := unmet(i.await, i.elsewhere, snap)
 		if len(waits) == 0 {
 			return nil
 		}
@@ -37,10 +37,16 @@ func (i *instance) waitForDependencies(ctx context.Context) error {
 	}
 }
 
-// unmet says of each dependency that is not met what is missing.
-func unmet(deps []stack.Dependency, snap registry.Snapshot) []string {
+// unmet says of each dependency that is not met what is missing. One that others
+// run (elsewhere) is healthy once the registry has it; as with endpoints, nobody
+// here starts it.
+func unmet(deps []stack.Dependency, elsewhere map[string]string, snap registry.Snapshot) []string {
 	var out []string
 	for _, d := range deps {
+		if name := elsewhere[d.Service]; name != "" && d.Condition == stack.Healthy && len(snap.Service(d.Service)) == 0 {
+			out = append(out, fmt.Sprintf("%s: the registry has no healthy %s", d.Service, name))
+			continue
+		}
 		for _, in := range snap.Service(d.Service) {
 			if !met(d.Condition, in.State) {
 				out = append(out, describe(d, in))

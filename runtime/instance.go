@@ -18,19 +18,20 @@ const tailLines = 10
 // instance is one replica: a goroutine that brings it up, keeps it up by
 // policy, and writes each state into the registry.
 type instance struct {
-	sup      *Supervisor
-	want     wanted
-	build    build
-	slot     int // which of the replica's ports it has
-	await    []stack.Dependency
-	probe    prober
-	spec     Spec
-	cancel   context.CancelFunc
-	done     chan struct{}   // closed when nothing of it is left
-	patience context.Context // ends when the gateway need not drain it any more
-	hurry    context.CancelFunc
-	trial    chan error // of a standby: gets once how its start went
-	unable   error      // why it cannot be run
+	sup       *Supervisor
+	want      wanted
+	build     build
+	slot      int // which of the replica's ports it has
+	await     []stack.Dependency
+	elsewhere map[string]string // of these, those that others run: their name in the registry
+	probe     prober
+	spec      Spec
+	cancel    context.CancelFunc
+	done      chan struct{}   // closed when nothing of it is left
+	patience  context.Context // ends when the gateway need not drain it any more
+	hurry     context.CancelFunc
+	trial     chan error // of a standby: gets once how its start went
+	unable    error      // why it cannot be run
 
 	mu       sync.Mutex
 	row      registry.Instance

@@ -216,15 +216,16 @@ func (s *Supervisor) execute(st Step, given map[string]int) {
 // instance makes one that nothing runs of yet.
 func (s *Supervisor) instance(w wanted, b build, port int) *instance {
 	i := &instance{
-		sup:   s,
-		want:  w,
-		told:  w.Service,
-		build: b,
-		await: s.target.awaited(w.Service),
-		probe: probeFor(w.Service, s.target.listens(w.Service)),
-		spec:  s.spec(w.Service, w.ID, port),
-		drain: w.Service.StopGracePeriod,
-		done:  make(chan struct{}),
+		sup:       s,
+		want:      w,
+		told:      w.Service,
+		build:     b,
+		await:     s.target.awaited(w.Service),
+		elsewhere: s.target.elsewhere(),
+		probe:     probeFor(w.Service, s.target.listens(w.Service)),
+		spec:      s.spec(w.Service, w.ID, port),
+		drain:     w.Service.StopGracePeriod,
+		done:      make(chan struct{}),
 	}
 	i.spec.Bin = b.bin(w.Service.Name)
 	if hands(w.Service) && w.Address == "" {

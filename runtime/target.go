@@ -101,6 +101,20 @@ func (t target) order() []*stack.Service {
 	return out
 }
 
+// elsewhere are the services that others run, with their names in the registry.
+func (t target) elsewhere() map[string]string {
+	var out map[string]string
+	for i := range t.stack.Services {
+		if s := &t.stack.Services[i]; s.InConsul() != "" {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[s.Name] = s.InConsul()
+		}
+	}
+	return out
+}
+
 // awaited are the dependencies of s that this target runs.
 func (t target) awaited(s *stack.Service) []stack.Dependency {
 	return slices.DeleteFunc(slices.Clone(s.DependsOn), func(d stack.Dependency) bool { return !t.selected[d.Service] })
