@@ -33,6 +33,7 @@ type Journal struct {
 	live   map[string]span // by key
 	used   int64           // bytes of live
 	failed bool            // the last write did
+	later  int64           // the size below which it is not written anew: that failed before
 }
 
 // span is where the line of a key is in the file.
@@ -217,11 +218,15 @@ func (j *Journal) Write(changes ...Change) {
 		from = ends[n]
 	}
 	j.size += int64(len(head) + len(body))
-	if garbage := j.size - j.used; garbage > max(minGarbage, 2*j.used) {
-		j.ended(j.rewrite())
-		return
-	}
 	j.ended(nil)
+	if garbage := j.size - j.used; garbage > max(minGarbage, 2*j.used) && j.size >= j.later {
+		if err := j.rewrite(); err != nil { // it goes on as it is, and grows
+			j.later = j.size + minGarbage
+			if j.onError != nil {
+				j.onError(fmt.Errorf("%s is not made smaller: %w", j.path, err))
+			}
+		}
+	}
 }
 
 // ended tells how a write did. The caller holds mu.
