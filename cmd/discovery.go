@@ -94,7 +94,7 @@ func openDiscovery(ctx context.Context, st *stack.Stack, reg *registry.Registry,
 func openConsul(st *stack.Stack, reg *registry.Registry, onError func(error)) (*discovery, error) {
 	config, err := mirror.Config(st.Registry.Consul)
 	if err != nil {
-		return nil, &exitError{code: exitInvalid, err: fmt.Errorf("registry: %s: %w", st.Registry.Consul, err), hint: "write consul://host:port?dc=…&tls=true, and have the token in CONSUL_HTTP_TOKEN"}
+		return nil, &exitError{code: exitInvalid, err: fmt.Errorf("registry: %w", err), hint: "write consul://host:port?dc=…&tls=true, and have the token in CONSUL_HTTP_TOKEN"}
 	}
 	d := &discovery{url: config.Scheme + "://" + config.Address, token: config.Token}
 	host, _ := os.Hostname() // "" is as good as any
