@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Entry is an instance of a service where it runs. Its checks are those of the
@@ -128,6 +129,33 @@ func byID(lists ...list) []*Check {
 	checks := append([]*Check{}, slices.Concat(lists...)...)
 	slices.SortFunc(checks, func(a, b *Check) int { return cmp.Compare(a.CheckID, b.CheckID) })
 	return checks
+}
+
+// OnNodeByID returns an instance on a node, nil when there is none of that ID, and
+// the index of its service.
+func (c *Catalog) OnNodeByID(node, id string) (*Service, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.nodes[node]; n != nil && n.instances[id] != nil {
+		s := n.instances[id].service
+		return s, c.topics.index(ServiceTopic(s.Service))
+	}
+	return nil, 0
+}
+
+// Named returns a service's name as it is written, whatever case it is asked for in.
+func (c *Catalog) Named(name string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.names[name]; ok {
+		return name, true
+	}
+	for other := range c.names {
+		if strings.EqualFold(other, name) {
+			return other, true
+		}
+	}
+	return "", false
 }
 
 // Check returns a check of a node, or of what is on it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"hash/fnv"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/msctl/msctl/registry/catalog"
@@ -91,19 +90,18 @@ func (s *Server) agentService(r *http.Request) (answer, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	for {
-		_, services, _, index := s.catalog.OnNode(s.node.Node)
-		at := slices.IndexFunc(services, func(one *catalog.Service) bool { return one.ID == id })
-		if at < 0 {
+		one, index := s.catalog.OnNodeByID(s.node.Node, id)
+		if one == nil {
 			return answer{}, failf(http.StatusNotFound, "unknown service ID: %s", id)
 		}
-		body, err := encode(s.localService(services[at]), r.Form.Has("pretty"))
+		body, err := encode(s.localService(one), r.Form.Has("pretty"))
 		if err != nil {
 			return answer{}, err
 		}
 		h := fnv.New64a()
 		_, _ = h.Write(body) // it never fails
 		sum := strconv.FormatUint(h.Sum64(), 16)
-		if r.Form.Get("hash") != sum || s.catalog.Await(ctx, catalog.NodeTopic(s.node.Node), index) != nil {
+		if r.Form.Get("hash") != sum || s.catalog.Await(ctx, catalog.ServiceTopic(one.Service), index) != nil {
 			return answer{value: body, hash: sum}, nil
 		}
 	}

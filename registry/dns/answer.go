@@ -64,7 +64,11 @@ func (a *answer) service(name, tag string) bool {
 	if tag == "tcp" && strings.HasPrefix(a.question.Name, "_") {
 		tag = ""
 	}
-	entries := a.server.instances(name)
+	name, ok := a.server.options.Catalog.Named(name)
+	if !ok {
+		return false
+	}
+	entries, _ := a.server.options.Catalog.Service(name)
 	entries = slices.DeleteFunc(entries, func(e catalog.Entry) bool {
 		return tag != "" && !slices.ContainsFunc(e.Service.Tags, func(t string) bool { return strings.EqualFold(t, tag) }) ||
 			slices.ContainsFunc(e.Checks, func(k *catalog.Check) bool { return k.Status == catalog.Critical })
@@ -85,21 +89,6 @@ func (a *answer) service(name, tag string) bool {
 		a.add(&a.message.Answer, host(a.question.Name, at, a.question.Qtype))
 	}
 	return true
-}
-
-// instances are those of a service, whose name may have capitals.
-func (s *Server) instances(name string) []catalog.Entry {
-	entries, _ := s.options.Catalog.Service(name)
-	if len(entries) > 0 {
-		return entries
-	}
-	names, _ := s.options.Catalog.Services()
-	for other := range maps.Keys(names) {
-		if strings.EqualFold(other, name) {
-			entries, _ = s.options.Catalog.Service(other)
-		}
-	}
-	return entries
 }
 
 // srv answers with an instance's port, and where its host is.
