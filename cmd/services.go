@@ -71,15 +71,24 @@ func (a *app) services(ctx context.Context, o servicesOptions) error {
 	if err != nil {
 		return err
 	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	viewer, err := openViewer(st, status)
+	if err != nil {
+		return err
+	}
+	defer viewer.Close()
 	if !o.watch {
-		_, err := a.printServices(ctx, client, st, o, a.out)
+		_, err := a.printServices(ctx, client, viewer, o, a.out)
 		return err
 	}
 	ctx, done := untilSignalled(ctx, func() {})
 	defer done()
 	for before, after := "", uint64(0); ; {
 		var b bytes.Buffer
-		revision, err := a.printServices(ctx, client, st, o, &b)
+		revision, err := a.printServices(ctx, client, viewer, o, &b)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -104,7 +113,7 @@ func (a *app) services(ctx context.Context, o servicesOptions) error {
 }
 
 // printServices prints once, and returns the revision of what it has printed.
-func (a *app) printServices(ctx context.Context, client *control.Client, st *stack.Stack, o servicesOptions, to io.Writer) (uint64, error) {
+func (a *app) printServices(ctx context.Context, client *control.Client, viewer *mirror.Viewer, o servicesOptions, to io.Writer) (uint64, error) {
 	status, err := client.Status(ctx)
 	if err != nil {
 		return 0, err
@@ -113,11 +122,6 @@ func (a *app) printServices(ctx context.Context, client *control.Client, st *sta
 	if err != nil {
 		return 0, err
 	}
-	viewer, err := openViewer(st, status)
-	if err != nil {
-		return 0, err
-	}
-	defer viewer.Close()
 	if o.name != "" {
 		return snap.Revision, printService(ctx, viewer, status, o, to)
 	}
